@@ -1,0 +1,1085 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who is subscribed to the page table changes of an mm, and what they are told.
+ */
+
+/**
+ * DOC: subscriptions, sections and how the one meets the other
+ *
+ * A *section* is one invalidation by the core mm: from a start that succeeds to
+ * its end, in one task. A *subscriber* is a struct mmu_notifier (one of the
+ * hlist) or a struct mmu_interval_notifier (one of the tree, next file).
+ *
+ * **Sections.** A section is one read-side critical section of the mm's own SRCU
+ * domain. What its end has to know, the range carries in its flags: that there
+ * was a start, the index of the domain, the list that start walked, and whether
+ * the tree counts it. End asks nothing else, so whatever subscribed or left in
+ * between, end does for each subscriber what start did.
+ *
+ * **Two lists.** All subscribers are on hlist[0] and on hlist[1]. A section
+ * walks hlist[phase], as it was when the section began, and nobody changes a
+ * list that a section can walk. Under subs->switching::
+ *
+ *	idle:       both lists equal, readers on hlist[phase] only
+ *	 |  add to or delete from hlist[!phase]; no reader can be there
+ *	changed:    the lists differ
+ *	 |  flip phase (store-release, acquired by mn_read_lock())
+ *	 |  wait for a grace period: sections that walk the old list are over
+ *	drained:    nobody is on the list that lags behind
+ *	 |  repeat the change there
+ *	idle
+ *
+ * A newcomer is hence met by exactly the sections that begin after the flip and
+ * no other is running when registration returns. One that leaves gets the end of
+ * each start that it got, and can be freed after that one grace period.
+ *
+ * **The first subscriber of an mm.** Sections that began while nobody was
+ * subscribed are in no domain. Each holds mmap_lock, the lock of a VMA,
+ * i_mmap_rwsem of a mapped file or an anon_vma lock all along. So the structure
+ * is published with the subscriber in it, and then registration passes through
+ * all of these locks, one at a time: see mn_drain_uncounted(). It happens once in
+ * the life of an mm.
+ *
+ * **The end of a subscription.** Its ->release is owed by whoever makes it leave
+ * MN_LIVE, under subs->lock: exit (MN_RELEASED) or unregister (MN_LEAVING). It
+ * runs inside a read-side critical section that was entered before that step.
+ * So whoever finds the step taken and then waits for a grace period finds
+ * ->release over. The last put goes to MN_LEAVING without ->release.
+ *
+ * Exit leaves the lists empty and subs->dead set; then nothing is to be taken
+ * off a list any more, and what remains is to wait and to free.
+ */
+
+#include <linux/atomic.h>
+#include <linux/bug.h>
+#include <linux/container_of.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/limits.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/mm_types.h>
+#include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/poison.h>
+#include <linux/rmap.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+#include "mmu_notifier_internal.h"
+
+#ifdef CONFIG_LOCKDEP
+struct lockdep_map __mmu_notifier_invalidate_range_start_map = {
+	.name = "mmu_notifier_invalidate_range_start"
+};
+#endif
+
+/* What put leaves to do, of all mms, so that mmu_notifier_synchronize() finds it. */
+static struct workqueue_struct *mn_wq;
+
+static int __init mn_init(void)
+{
+	mn_wq = alloc_workqueue("mmu_notifier", WQ_UNBOUND, WQ_MAX_ACTIVE);
+	return mn_wq ? 0 : -ENOMEM;
+}
+core_initcall(mn_init);
+
+/*
+ * The address dependency orders what is read through the pointer behind
+ * mn_publish(). Once there is a structure it stays as long as the mm.
+ */
+static struct mmu_notifier_subscriptions *mn_subscriptions(struct mm_struct *mm)
+{
+	return READ_ONCE(mm->notifier_subscriptions);
+}
+
+/*
+ * Enter the domain of the mm and learn which list to walk. Who sees a phase sees
+ * the list of it, by the acquire.
+ * That the other list is left alone is SRCU's doing::
+ *
+ *	reader                          mn_hlist_switch()
+ *	1. count me in the domain       1. phase = new
+ *	   full barrier                    full barrier
+ *	2. read phase                   2. wait for all that are counted
+ *
+ * A reader that reads the old phase is counted, and waited for.
+ */
+static int mn_read_lock(struct mmu_notifier_subscriptions *subs,
+			unsigned int *phase)
+{
+	int idx = srcu_read_lock(&subs->srcu);
+
+	/* Pairs with the release in mn_hlist_switch(). */
+	*phase = smp_load_acquire(&subs->phase);
+	return idx;
+}
+
+/* The subscriber whose link[@phase] is @node. */
+static struct mmu_notifier *mn_entry(struct hlist_node *node,
+				     unsigned int phase)
+{
+	return container_of(node - phase, struct mmu_notifier, link[0]);
+}
+
+/*
+ * Whether anybody implements @op. A section or a reader that loads it behind
+ * mn_read_lock() sees the bits of everybody on its list, as they are set before
+ * the flip or the publication.
+ */
+static bool mn_implements(struct mmu_notifier_subscriptions *subs,
+			  unsigned int op)
+{
+	return READ_ONCE(subs->ops) & op;
+}
+
+static unsigned int mn_ops_of(const struct mmu_notifier_ops *ops)
+{
+	return (ops->invalidate_range_start ? MN_OP_START : 0) |
+	       (ops->invalidate_range_end ? MN_OP_END : 0) |
+	       (ops->clear_flush_young ? MN_OP_CLEAR_FLUSH_YOUNG : 0) |
+	       (ops->clear_young ? MN_OP_CLEAR_YOUNG : 0) |
+	       (ops->test_young ? MN_OP_TEST_YOUNG : 0) |
+	       (ops->arch_invalidate_secondary_tlbs ? MN_OP_ARCH_INVALIDATE : 0);
+}
+
+/* Sections */
+
+static void mn_section_open(struct mmu_notifier_subscriptions *subs,
+			    struct mmu_notifier_range *range)
+{
+	unsigned int phase;
+	int idx = mn_read_lock(subs, &phase);
+
+	range->flags &= ~MN_RANGE_SECTION;
+	range->flags |= MMU_NOTIFIER_RANGE_STARTED |
+			(phase ? MN_RANGE_PHASE : 0) |
+			(idx ? MN_RANGE_SRCU_IDX : 0);
+}
+
+static void mn_section_close(struct mmu_notifier_subscriptions *subs,
+			     struct mmu_notifier_range *range)
+{
+	int idx = !!(range->flags & MN_RANGE_SRCU_IDX);
+
+	range->flags &= ~MN_RANGE_SECTION;
+	srcu_read_unlock(&subs->srcu, idx);
+}
+
+static unsigned int mn_section_phase(const struct mmu_notifier_range *range)
+{
+	return !!(range->flags & MN_RANGE_PHASE);
+}
+
+static int mn_call_start(struct mmu_notifier *sub,
+			 const struct mmu_notifier_range *range)
+{
+	int ret;
+
+	if (mmu_notifier_range_blockable(range))
+		return sub->ops->invalidate_range_start(sub, range);
+
+	non_block_start();
+	ret = sub->ops->invalidate_range_start(sub, range);
+	non_block_end();
+	return ret;
+}
+
+static void mn_call_end(struct mmu_notifier *sub,
+			const struct mmu_notifier_range *range)
+{
+	if (mmu_notifier_range_blockable(range)) {
+		sub->ops->invalidate_range_end(sub, range);
+		return;
+	}
+
+	non_block_start();
+	sub->ops->invalidate_range_end(sub, range);
+	non_block_end();
+}
+
+/*
+ * Whether a start that returned @err declines the section. Only a non-blockable
+ * one may be declined, and only with -EAGAIN. Nobody looks at the result of a
+ * blockable start, the page tables change all the same: go on as if it had
+ * succeeded, so that its end comes.
+ */
+static bool mn_declined(struct mmu_notifier *sub,
+			const struct mmu_notifier_range *range, int err)
+{
+	bool blockable = mmu_notifier_range_blockable(range);
+
+	WARN_ONCE(blockable || err != -EAGAIN,
+		  "mmu_notifier: %ps returned %d for a %sblockable range\n",
+		  sub->ops->invalidate_range_start, err,
+		  blockable ? "" : "non-");
+	return !blockable;
+}
+
+/* End for those before @stop, which all had a start; @stop declined. */
+static void mn_hlist_unwind(struct mmu_notifier_subscriptions *subs,
+			    const struct mmu_notifier_range *range,
+			    struct hlist_node *stop)
+{
+	unsigned int phase = mn_section_phase(range);
+	struct hlist_node *node;
+
+	for (node = subs->hlist[phase].first; node != stop; node = node->next) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (sub->ops->invalidate_range_start &&
+		    sub->ops->invalidate_range_end)
+			mn_call_end(sub, range);
+	}
+}
+
+static int mn_hlist_start(struct mmu_notifier_subscriptions *subs,
+			  const struct mmu_notifier_range *range)
+{
+	unsigned int phase = mn_section_phase(range);
+	struct hlist_node *node;
+	int err;
+
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (!sub->ops->invalidate_range_start)
+			continue;
+		err = mn_call_start(sub, range);
+		if (unlikely(err) && mn_declined(sub, range, err)) {
+			mn_hlist_unwind(subs, range, node);
+			return -EAGAIN;
+		}
+	}
+	return 0;
+}
+
+static void mn_hlist_end(struct mmu_notifier_subscriptions *subs,
+			 const struct mmu_notifier_range *range)
+{
+	unsigned int phase = mn_section_phase(range);
+	struct hlist_node *node;
+
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (sub->ops->invalidate_range_end)
+			mn_call_end(sub, range);
+	}
+}
+
+/**
+ * __mmu_notifier_invalidate_range_start - open a section where somebody may listen
+ * @range: the section; start and end, mm, event, owner and blockable are set
+ *
+ * The way in for mmu_notifier_invalidate_range_start() and
+ * mmu_notifier_invalidate_range_start_nonblock() once mm_has_notifiers().
+ *
+ * Context: See there.
+ * Return: 0, or -EAGAIN if the range is not blockable and a subscriber declined
+ * it. Then all is as it was before the call.
+ */
+int __mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
+	int err = 0;
+
+	mn_section_open(subs, range);
+	/*
+	 * A section that reads false began before mn_itree_enable() waits for a
+	 * grace period, and is waited for.
+	 */
+	if (READ_ONCE(subs->itree_enabled)) {
+		range->flags |= MN_RANGE_ITREE;
+		err = mn_itree_start(subs, range);
+	}
+	if (!err && mn_implements(subs, MN_OP_START)) {
+		err = mn_hlist_start(subs, range);
+		if (unlikely(err) && range->flags & MN_RANGE_ITREE)
+			mn_itree_end(subs);
+	}
+	if (unlikely(err))
+		mn_section_close(subs, range);
+	return err;
+}
+
+/**
+ * __mmu_notifier_invalidate_range_end - close a section
+ * @range: of a start that succeeded and found subscribers
+ *
+ * The way in for mmu_notifier_invalidate_range_end().
+ *
+ * Context: See there.
+ */
+void __mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
+
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	if (range->flags & MN_RANGE_ITREE)
+		mn_itree_end(subs);
+	if (mn_implements(subs, MN_OP_END))
+		mn_hlist_end(subs, range);
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	mn_section_close(subs, range);
+}
+
+/* Callbacks under the page table lock */
+
+/**
+ * __mmu_notifier_clear_flush_young - see mmu_notifier_clear_flush_young()
+ * @mm: the address space
+ * @start: first address
+ * @end: first address behind the range
+ *
+ * Context: See there.
+ * Return: whether any subscriber has accessed the range.
+ */
+bool __mmu_notifier_clear_flush_young(struct mm_struct *mm,
+				      unsigned long start, unsigned long end)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+	struct hlist_node *node;
+	unsigned int phase;
+	bool young = false;
+	int idx;
+
+	if (!mn_implements(subs, MN_OP_CLEAR_FLUSH_YOUNG))
+		return false;
+
+	idx = mn_read_lock(subs, &phase);
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (sub->ops->clear_flush_young)
+			young |= sub->ops->clear_flush_young(sub, mm, start, end);
+	}
+	srcu_read_unlock(&subs->srcu, idx);
+	return young;
+}
+
+/**
+ * __mmu_notifier_clear_young - see mmu_notifier_clear_young()
+ * @mm: the address space
+ * @start: first address
+ * @end: first address behind the range
+ *
+ * Context: See there.
+ * Return: whether any subscriber has accessed the range.
+ */
+bool __mmu_notifier_clear_young(struct mm_struct *mm,
+				unsigned long start, unsigned long end)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+	struct hlist_node *node;
+	unsigned int phase;
+	bool young = false;
+	int idx;
+
+	if (!mn_implements(subs, MN_OP_CLEAR_YOUNG))
+		return false;
+
+	idx = mn_read_lock(subs, &phase);
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (sub->ops->clear_young)
+			young |= sub->ops->clear_young(sub, mm, start, end);
+	}
+	srcu_read_unlock(&subs->srcu, idx);
+	return young;
+}
+
+/**
+ * __mmu_notifier_test_young - see mmu_notifier_test_young()
+ * @mm: the address space
+ * @address: of the page
+ *
+ * Context: See there.
+ * Return: whether any subscriber has accessed the page. The first one that has
+ * ends the search.
+ */
+bool __mmu_notifier_test_young(struct mm_struct *mm, unsigned long address)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+	struct hlist_node *node;
+	unsigned int phase;
+	bool young = false;
+	int idx;
+
+	if (!mn_implements(subs, MN_OP_TEST_YOUNG))
+		return false;
+
+	idx = mn_read_lock(subs, &phase);
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (!sub->ops->test_young)
+			continue;
+		young = sub->ops->test_young(sub, mm, address);
+		if (young)
+			break;
+	}
+	srcu_read_unlock(&subs->srcu, idx);
+	return young;
+}
+
+/**
+ * __mmu_notifier_arch_invalidate_secondary_tlbs - flush TLBs of devices
+ * @mm: the address space
+ * @start: first address
+ * @end: first address behind the range
+ *
+ * See mmu_notifier_arch_invalidate_secondary_tlbs().
+ *
+ * Context: See there.
+ */
+void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
+						   unsigned long start,
+						   unsigned long end)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+	struct hlist_node *node;
+	unsigned int phase;
+	int idx;
+
+	/*
+	 * Not every flush is inside a section. Either this sees the op of a
+	 * device that registers now, or the device sees the page table entry
+	 * that the caller has written: pairs with the full barriers of the
+	 * grace period that registration waits for before the device starts.
+	 */
+	smp_mb();
+	if (!mn_implements(subs, MN_OP_ARCH_INVALIDATE))
+		return;
+
+	idx = mn_read_lock(subs, &phase);
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (sub->ops->arch_invalidate_secondary_tlbs)
+			sub->ops->arch_invalidate_secondary_tlbs(sub, mm, start,
+								 end);
+	}
+	srcu_read_unlock(&subs->srcu, idx);
+}
+
+/* Changes of the lists */
+
+/*
+ * Let readers that begin now walk the other list, and wait until nobody walks
+ * the one from before.
+ *
+ * Expedited, since somebody holds mmap_lock or waits for exit; a domain is idle
+ * most of the time, and then this costs no more than a scan of its counters.
+ */
+static void mn_hlist_switch(struct mmu_notifier_subscriptions *subs)
+{
+	lockdep_assert_held(&subs->switching);
+
+	/* Pairs with the acquire in mn_read_lock(). */
+	smp_store_release(&subs->phase, !subs->phase);
+	synchronize_srcu_expedited(&subs->srcu);
+}
+
+/* On return all sections that began before the call without @sub are over. */
+static void mn_hlist_add(struct mmu_notifier_subscriptions *subs,
+			 struct mmu_notifier *sub)
+{
+	mutex_lock(&subs->switching);
+	/* Before the flip, so that whoever walks @sub finds its ops in here. */
+	WRITE_ONCE(subs->ops, subs->ops | mn_ops_of(sub->ops));
+	hlist_add_head(&sub->link[!subs->phase], &subs->hlist[!subs->phase]);
+	mn_hlist_switch(subs);
+	hlist_add_head(&sub->link[!subs->phase], &subs->hlist[!subs->phase]);
+	mutex_unlock(&subs->switching);
+}
+
+static void mn_hlist_del_idle(struct mmu_notifier_subscriptions *subs,
+			      struct hlist_head *leaving)
+{
+	struct mmu_notifier *sub;
+
+	hlist_for_each_entry(sub, leaving, leave)
+		hlist_del(&sub->link[!subs->phase]);
+}
+
+/* On return no callback of those on @leaving runs or will. */
+static void mn_hlist_remove(struct mmu_notifier_subscriptions *subs,
+			    struct hlist_head *leaving)
+{
+	mutex_lock(&subs->switching);
+	if (subs->dead) {
+		/* Off the list, but exit did not wait for those on their way. */
+		synchronize_srcu_expedited(&subs->srcu);
+	} else {
+		mn_hlist_del_idle(subs, leaving);
+		mn_hlist_switch(subs);
+		mn_hlist_del_idle(subs, leaving);
+	}
+	mutex_unlock(&subs->switching);
+}
+
+/* Registration */
+
+static void mn_subscription_init(struct mmu_notifier *sub, struct mm_struct *mm)
+{
+	/* Dropped by mmu_notifier_unregister() or mn_put_work(). */
+	mmgrab(mm);
+	sub->mm = mm;
+	sub->users = 1;
+	sub->state = MN_LIVE;
+	INIT_HLIST_NODE(&sub->leave);
+}
+
+static void mn_put_work(struct work_struct *work);
+static void mn_destroy_work(struct work_struct *work);
+
+static struct mmu_notifier_subscriptions *mn_subscriptions_alloc(void)
+{
+	struct mmu_notifier_subscriptions *subs;
+
+	if (!mn_wq)
+		return NULL;
+	subs = kzalloc(sizeof(*subs), GFP_KERNEL);
+	if (!subs)
+		return NULL;
+	if (init_srcu_struct(&subs->srcu)) {
+		kfree(subs);
+		return NULL;
+	}
+	spin_lock_init(&subs->lock);
+	mutex_init(&subs->switching);
+	INIT_WORK(&subs->put_work, mn_put_work);
+	INIT_WORK(&subs->destroy_work, mn_destroy_work);
+	mn_itree_init(subs);
+	return subs;
+}
+
+static void mn_pass_mapping(struct address_space *mapping)
+{
+	i_mmap_lock_write(mapping);
+	i_mmap_unlock_write(mapping);
+}
+
+static void mn_pass_anon_vma(struct anon_vma *anon_vma)
+{
+	anon_vma_lock_write(anon_vma);
+	anon_vma_unlock_write(anon_vma);
+}
+
+/*
+ * Wait until all sections are over that began before mn_publish(). They are in
+ * no domain, but each holds a lock of the mm from before its start to after its
+ * end: mmap_lock, which the caller has; or the lock of a VMA, i_mmap_rwsem of a
+ * file or an anon_vma lock, through which this passes. A section that takes its
+ * lock after that sees the publication, as the unlock here comes in between.
+ *
+ * The VMAs stay marked until mmap_lock is dropped, and the mark comes first: a
+ * fault under the lock of the VMA may give it an anon_vma. The others are held
+ * for no longer than it takes, one at a time and in no order. Neighbours often
+ * share them, as the segments of a library or the VMAs of a process after fork.
+ *
+ * A VMA may belong to another mm: a driver that registers from ->open at fork
+ * finds those that the child has not got its own copy of yet. They are passed
+ * too, in vain, as the parent's mmap_lock is held for write as well.
+ */
+static void mn_drain_uncounted(struct mm_struct *mm)
+{
+	struct address_space *mapping = NULL;
+	struct anon_vma *root = NULL;
+	struct anon_vma_chain *avc;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+
+	mmap_assert_write_locked(mm);
+
+	vma_iter_init(&vmi, mm, 0);
+	for_each_vma(vmi, vma) {
+		vma_start_write(vma);
+		if (vma->vm_file && vma->vm_file->f_mapping &&
+		    vma->vm_file->f_mapping != mapping) {
+			mapping = vma->vm_file->f_mapping;
+			mn_pass_mapping(mapping);
+		}
+		list_for_each_entry(avc, &vma->anon_vma_chain, same_vma) {
+			if (avc->anon_vma->root == root)
+				continue;
+			root = avc->anon_vma->root;
+			mn_pass_anon_vma(root);
+		}
+		cond_resched();
+	}
+}
+
+/*
+ * From the store on sections count themselves and deliver to whom @subs holds;
+ * on return no other is left. There is no way back: it cannot fail.
+ */
+static void mn_publish(struct mm_struct *mm,
+		       struct mmu_notifier_subscriptions *subs)
+{
+	/* Pairs with the address dependency in mn_subscriptions(). */
+	smp_store_release(&mm->notifier_subscriptions, subs);
+	mn_drain_uncounted(mm);
+}
+
+static bool mn_ops_valid(const struct mmu_notifier_ops *ops)
+{
+	return !ops->arch_invalidate_secondary_tlbs ||
+	       (!ops->invalidate_range_start && !ops->invalidate_range_end);
+}
+
+/**
+ * __mmu_notifier_register - subscribe to an mm under mmap_lock
+ * @subscription: with ops set; everything else is set here
+ * @mm: the address space, with a user that stays until this returns
+ *
+ * mmu_notifier_register() for callers that hold mmap_lock.
+ *
+ * Context: Process context under mmap_lock held for write; waits for sections
+ * of this mm and no other. The caller must not be in a section, and must hold
+ * nothing that a callback of this mm takes or waits for.
+ * Return: As mmu_notifier_register().
+ */
+int __mmu_notifier_register(struct mmu_notifier *subscription,
+			    struct mm_struct *mm)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+
+	mmap_assert_write_locked(mm);
+	if (WARN_ON_ONCE(atomic_read(&mm->mm_users) <= 0) ||
+	    WARN_ON_ONCE(!mn_ops_valid(subscription->ops)))
+		return -EINVAL;
+
+	if (subs) {
+		mn_subscription_init(subscription, mm);
+		mn_hlist_add(subs, subscription);
+		return 0;
+	}
+
+	subs = mn_subscriptions_alloc();
+	if (!subs)
+		return -ENOMEM;
+	mn_subscription_init(subscription, mm);
+	subs->ops = mn_ops_of(subscription->ops);
+	hlist_add_head(&subscription->link[0], &subs->hlist[0]);
+	hlist_add_head(&subscription->link[1], &subs->hlist[1]);
+	mn_publish(mm, subs);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(__mmu_notifier_register);
+
+/**
+ * mmu_notifier_register - subscribe to all page table changes of an mm
+ * @subscription: with ops set; everything else is set here
+ * @mm: the address space, with a user that stays until this returns
+ *	(current->mm, or mmget())
+ *
+ * On return, no section is running that @subscription was not told of, and it
+ * is told of all that begin. Callbacks can come before the return. The first
+ * registration on an mm takes time in proportion to its VMAs, later ones do not.
+ *
+ * To be undone by mmu_notifier_unregister(), or by mmu_notifier_put() if the
+ * ops have free_notifier. Holds a reference to the structure of @mm until then,
+ * so that subscription->mm is valid and mmget_not_zero() on it is allowed.
+ *
+ * Context: Process context. Takes and releases mmap_lock for write, and waits
+ * for sections of this mm and no other: the caller must not be in one, and must
+ * hold nothing that a callback of this mm takes or waits for.
+ * Return: 0; -ENOMEM; or -EINVAL with a warning if nobody uses @mm any more or
+ * if the ops have arch_invalidate_secondary_tlbs beside start or end. Signals
+ * don't matter.
+ */
+int mmu_notifier_register(struct mmu_notifier *subscription,
+			  struct mm_struct *mm)
+{
+	int ret;
+
+	mmap_write_lock(mm);
+	ret = __mmu_notifier_register(subscription, mm);
+	mmap_write_unlock(mm);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(mmu_notifier_register);
+
+/*
+ * Make sections count themselves in the tree of the mm, and wait for those that
+ * don't. Racing callers queue up on mmap_lock and find it done.
+ *
+ * Two flags, as an insert that trusts the first one while sections drain::
+ *
+ *	section              first inserter       second inserter
+ *	1. starts, uncounted
+ *	                     2. itree_enabled = 1
+ *	                     3. waits for 1.
+ *	                                          4. sees itree_enabled, inserts
+ *	                                          5. read_begin: nothing active
+ *	6. changes the page tables
+ *	                                          7. read_retry: false
+ *
+ * would let a device use what was read between 5 and 6.
+ */
+int mn_itree_enable(struct mm_struct *mm)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+
+	mmap_assert_write_locked(mm);
+	if (WARN_ON_ONCE(atomic_read(&mm->mm_users) <= 0))
+		return -EINVAL;
+
+	if (!subs) {
+		subs = mn_subscriptions_alloc();
+		if (!subs)
+			return -ENOMEM;
+		subs->itree_enabled = true;
+		mn_publish(mm, subs);
+	} else if (!subs->itree_ready) {
+		WRITE_ONCE(subs->itree_enabled, true);
+		synchronize_srcu_expedited(&subs->srcu);
+	}
+	/* Pairs with the acquire in mmu_interval_notifier_insert(). */
+	smp_store_release(&subs->itree_ready, true);
+	return 0;
+}
+
+/*
+ * The subscription to @ops with one user more, NULL if there is none, or an
+ * ERR_PTR. The caller's mmap_lock keeps others from adding one meanwhile.
+ */
+static struct mmu_notifier *mn_hlist_find_get(struct mmu_notifier_subscriptions *subs,
+					      const struct mmu_notifier_ops *ops)
+{
+	struct mmu_notifier *sub, *found = NULL;
+	struct hlist_node *node;
+	unsigned int phase;
+	int idx;
+
+	idx = mn_read_lock(subs, &phase);
+	spin_lock(&subs->lock);
+	hlist_for_each(node, &subs->hlist[phase]) {
+		sub = mn_entry(node, phase);
+		if (sub->ops != ops || sub->state != MN_LIVE)
+			continue;
+		found = ERR_PTR(-EOVERFLOW);
+		if (sub->users != UINT_MAX) {
+			sub->users++;
+			found = sub;
+		}
+		break;
+	}
+	spin_unlock(&subs->lock);
+	srcu_read_unlock(&subs->srcu, idx);
+	return found;
+}
+
+/**
+ * mmu_notifier_get_locked - the subscription of an mm to ops, a new one if need be
+ * @ops: the callbacks, alloc_notifier and free_notifier among them
+ * @mm: the address space, with a user that stays until this returns
+ *
+ * There is one subscription per @mm and @ops, with a count of its users. Each
+ * success is to be undone by mmu_notifier_put().
+ *
+ * Context: Process context under mmap_lock held for write. A new subscription
+ * is registered: see __mmu_notifier_register().
+ * Return: the subscription, or an ERR_PTR(): that of alloc_notifier, -EOVERFLOW
+ * with UINT_MAX users, or that of __mmu_notifier_register().
+ */
+struct mmu_notifier *mmu_notifier_get_locked(const struct mmu_notifier_ops *ops,
+					     struct mm_struct *mm)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+	struct mmu_notifier *sub;
+	int ret;
+
+	mmap_assert_write_locked(mm);
+
+	if (subs) {
+		sub = mn_hlist_find_get(subs, ops);
+		if (sub)
+			return sub;
+	}
+
+	sub = ops->alloc_notifier(mm);
+	if (IS_ERR_OR_NULL(sub))
+		return sub ?: ERR_PTR(-ENOMEM);
+	sub->ops = ops;
+	ret = __mmu_notifier_register(sub, mm);
+	if (ret) {
+		ops->free_notifier(sub);
+		return ERR_PTR(ret);
+	}
+	return sub;
+}
+EXPORT_SYMBOL_GPL(mmu_notifier_get_locked);
+
+/* The end of a subscription */
+
+/*
+ * Bring the end of a subscription nearer; it never moves back. Whoever finds
+ * MN_LIVE as the state before owes it its ->release, unless this is a put, and
+ * has to be in the domain already.
+ * Returns the state before.
+ */
+static enum mn_state mn_advance(struct mmu_notifier_subscriptions *subs,
+				struct mmu_notifier *sub, enum mn_state next)
+{
+	enum mn_state prev;
+
+	spin_lock(&subs->lock);
+	prev = sub->state;
+	if (prev != MN_UNUSED && prev < next)
+		sub->state = next;
+	spin_unlock(&subs->lock);
+	return prev;
+}
+
+/*
+ * A ->release that exit calls may unregister. The grace period that takes would
+ * wait for the read side that exit is in, so leave it for the time being. Exit
+ * then no longer knows where it is on the list, and starts again.
+ */
+static bool mn_exit_pause(struct mmu_notifier_subscriptions *subs)
+{
+	/* Only equal to current if current has set it. */
+	if (READ_ONCE(subs->exit_task) != current)
+		return false;
+	srcu_read_unlock(&subs->srcu, subs->exit_idx);
+	return true;
+}
+
+static void mn_exit_resume(struct mmu_notifier_subscriptions *subs)
+{
+	subs->exit_idx = srcu_read_lock(&subs->srcu);
+	subs->exit_restart = true;
+}
+
+/* ->release for all that nobody else has claimed. */
+static void mn_hlist_call_release(struct mmu_notifier_subscriptions *subs,
+				  struct mm_struct *mm)
+{
+	struct hlist_node *node;
+	unsigned int phase;
+
+	subs->exit_idx = srcu_read_lock(&subs->srcu);
+	WRITE_ONCE(subs->exit_task, current);
+restart:
+	subs->exit_restart = false;
+	/* As in mn_read_lock(). */
+	phase = smp_load_acquire(&subs->phase);
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (mn_advance(subs, sub, MN_RELEASED) != MN_LIVE)
+			continue;
+		if (sub->ops->release)
+			sub->ops->release(sub, mm);
+		if (subs->exit_restart)
+			goto restart;
+	}
+	WRITE_ONCE(subs->exit_task, NULL);
+	srcu_read_unlock(&subs->srcu, subs->exit_idx);
+}
+
+/*
+ * The lists stay as they are until each ->release is over, so that reclaim and
+ * truncation, which do not wait for exit, go on telling those who are not yet
+ * through. The grace period also ends callbacks that touch pages which exit is
+ * about to free. Whoever begins after that finds nothing left to invalidate, so
+ * that nobody has to wait for the second flip.
+ */
+static void mn_hlist_release(struct mmu_notifier_subscriptions *subs,
+			     struct mm_struct *mm)
+{
+	mn_hlist_call_release(subs, mm);
+
+	mutex_lock(&subs->switching);
+	if (!hlist_empty(&subs->hlist[subs->phase])) {
+		synchronize_srcu_expedited(&subs->srcu);
+		INIT_HLIST_HEAD(&subs->hlist[!subs->phase]);
+		/* Pairs with the acquire in mn_read_lock(). */
+		smp_store_release(&subs->phase, !subs->phase);
+	}
+	subs->dead = true;
+	mutex_unlock(&subs->switching);
+}
+
+/**
+ * __mmu_notifier_release - tell all subscribers that the mm ends
+ * @mm: the address space, of which the last user is gone
+ *
+ * Nobody can register any more. On return every ->release is over, whoever
+ * called it, as is every callback that could meet the pages of @mm.
+ *
+ * Context: Process context, may sleep. Holds no lock of the mm.
+ */
+void __mmu_notifier_release(struct mm_struct *mm)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+
+	if (subs->itree_enabled)
+		mn_itree_release(subs, mm);
+	mn_hlist_release(subs, mm);
+}
+
+/**
+ * mmu_notifier_unregister - end a subscription and wait
+ * @subscription: from mmu_notifier_register()
+ * @mm: the address space it is subscribed to
+ *
+ * Calls ->release, unless exit has. On return ->release is over, no callback of
+ * @subscription runs or will, it got an end for each start, its memory may be
+ * freed, and the reference to @mm is dropped.
+ *
+ * Context: Process context. Waits for sections of this mm and no other: the
+ * caller must hold nothing that a callback takes or waits for. mmap_lock may be
+ * held. May be called from a ->release that exit calls, for the subscription
+ * itself or another one of the same mm, and from no other callback.
+ */
+void mmu_notifier_unregister(struct mmu_notifier *subscription,
+			     struct mm_struct *mm)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+	enum mn_state prev;
+	HLIST_HEAD(leaving);
+	bool in_exit;
+	int idx;
+
+	if (WARN_ON_ONCE(!subs || subscription->mm != mm))
+		return;
+
+	in_exit = mn_exit_pause(subs);
+	/*
+	 * Before the step: exit, when it finds it taken, waits for those that
+	 * are in the domain, and must not miss a ->release about to begin.
+	 */
+	idx = srcu_read_lock(&subs->srcu);
+	prev = mn_advance(subs, subscription, MN_LEAVING);
+	if (prev == MN_LIVE && subscription->ops->release)
+		subscription->ops->release(subscription, mm);
+	srcu_read_unlock(&subs->srcu, idx);
+
+	if (!WARN_ON_ONCE(prev != MN_LIVE && prev != MN_RELEASED)) {
+		hlist_add_head(&subscription->leave, &leaving);
+		mn_hlist_remove(subs, &leaving);
+		/* Taken by mn_subscription_init(). Exit, if it calls, has its own. */
+		mmdrop(mm);
+	}
+	if (in_exit)
+		mn_exit_resume(subs);
+}
+EXPORT_SYMBOL_GPL(mmu_notifier_unregister);
+
+static void mn_put_work(struct work_struct *work)
+{
+	struct mmu_notifier_subscriptions *subs =
+		container_of(work, struct mmu_notifier_subscriptions, put_work);
+	struct hlist_node *next;
+	struct mmu_notifier *sub;
+	HLIST_HEAD(leaving);
+
+	spin_lock(&subs->lock);
+	hlist_move_list(&subs->leaving, &leaving);
+	spin_unlock(&subs->lock);
+	if (hlist_empty(&leaving))
+		return;
+
+	mn_hlist_remove(subs, &leaving);
+	hlist_for_each_entry_safe(sub, next, &leaving, leave) {
+		struct mm_struct *mm = sub->mm;
+
+		sub->ops->free_notifier(sub);
+		/* Taken by mn_subscription_init(). @subs may go with the last. */
+		mmdrop(mm);
+	}
+}
+
+/**
+ * mmu_notifier_put - drop one user of a subscription
+ * @subscription: from mmu_notifier_get() or mmu_notifier_get_locked()
+ *
+ * The last put ends the subscription: a get after it makes a new one, ->release
+ * is not called any more, and when no callback runs, free_notifier is called.
+ * Until then callbacks may come. Whoever calls this for the last time has torn
+ * down what the secondary MMU maps, and sees to it that it maps nothing more.
+ *
+ * A module that uses this calls mmu_notifier_synchronize() before it goes.
+ *
+ * Context: Any that may take a spinlock, but neither interrupts nor softirqs.
+ * May be called from ->release.
+ */
+void mmu_notifier_put(struct mmu_notifier *subscription)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(subscription->mm);
+
+	spin_lock(&subs->lock);
+	if (!WARN_ON_ONCE(!subscription->users) && !--subscription->users) {
+		subscription->state = MN_LEAVING;
+		hlist_add_head(&subscription->leave, &subs->leaving);
+		/*
+		 * Under the lock: once the entry can be seen, a work item that
+		 * already runs may free it, and the mm with it.
+		 */
+		queue_work(mn_wq, &subs->put_work);
+	}
+	spin_unlock(&subs->lock);
+}
+EXPORT_SYMBOL_GPL(mmu_notifier_put);
+
+/**
+ * mmu_notifier_synchronize - wait until all that was put is freed
+ *
+ * On return free_notifier has returned for each subscription whose last put
+ * came before the call, in whichever mm. For the exit of modules that use
+ * mmu_notifier_put(), after their last put.
+ *
+ * Context: Process context. Waits for sections of the mms on which a put is
+ * still pending, and for all free_notifier that are.
+ */
+void mmu_notifier_synchronize(void)
+{
+	flush_workqueue(mn_wq);
+}
+EXPORT_SYMBOL_GPL(mmu_notifier_synchronize);
+
+static void mn_destroy_work(struct work_struct *work)
+{
+	struct mmu_notifier_subscriptions *subs =
+		container_of(work, struct mmu_notifier_subscriptions, destroy_work);
+
+	/* It may have dropped the last reference to the mm, or be queued in vain. */
+	flush_work(&subs->put_work);
+	cleanup_srcu_struct(&subs->srcu);
+	kfree(subs);
+}
+
+/**
+ * __mmu_notifier_subscriptions_destroy - free what mm_has_notifiers() says is there
+ * @mm: the address space, of which the last reference is gone
+ *
+ * Leaves the work to mn_destroy_work(), as freeing the domain sleeps and waits
+ * for the work item that the last reference may have been dropped by. When a
+ * subscription is left, somebody dropped a reference too many: then the memory
+ * is given up rather than freed under it.
+ *
+ * Context: Any.
+ */
+void __mmu_notifier_subscriptions_destroy(struct mm_struct *mm)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
+
+	mm->notifier_subscriptions = LIST_POISON1;
+	if (!WARN_ON_ONCE(!hlist_empty(&subs->hlist[subs->phase])) &&
+	    !WARN_ON_ONCE(!mn_itree_idle(subs)))
+		queue_work(mn_wq, &subs->destroy_work);
+}
