@@ -115,7 +115,7 @@ static struct mmu_notifier_subscriptions *mn_subscriptions(struct mm_struct *mm)
  * A reader that reads the old phase is counted, and waited for.
  */
 static int mn_read_lock(struct mmu_notifier_subscriptions *subs,
-			unsigned int *phase)
+			unsigned int *phase) __acquires(&subs->srcu)
 {
 	int idx = srcu_read_lock(&subs->srcu);
 
@@ -164,6 +164,8 @@ static void mn_section_open(struct mmu_notifier_subscriptions *subs,
 	range->flags |= MMU_NOTIFIER_RANGE_STARTED |
 			(phase ? MN_RANGE_PHASE : 0) |
 			(idx ? MN_RANGE_SRCU_IDX : 0);
+	/* The range has it now, which sparse cannot follow. */
+	__release(&subs->srcu);
 }
 
 static void mn_section_close(struct mmu_notifier_subscriptions *subs,
@@ -172,6 +174,8 @@ static void mn_section_close(struct mmu_notifier_subscriptions *subs,
 	int idx = !!(range->flags & MN_RANGE_SRCU_IDX);
 
 	range->flags &= ~MN_RANGE_SECTION;
+	/* From the range: see mn_section_open(). */
+	__acquire(&subs->srcu);
 	srcu_read_unlock(&subs->srcu, idx);
 }
 
@@ -703,12 +707,12 @@ EXPORT_SYMBOL_GPL(__mmu_notifier_register);
 int mmu_notifier_register(struct mmu_notifier *subscription,
 			  struct mm_struct *mm)
 {
-	int ret;
+	int err;
 
 	mmap_write_lock(mm);
-	ret = __mmu_notifier_register(subscription, mm);
+	err = __mmu_notifier_register(subscription, mm);
 	mmap_write_unlock(mm);
-	return ret;
+	return err;
 }
 EXPORT_SYMBOL_GPL(mmu_notifier_register);
 
@@ -855,11 +859,15 @@ static bool mn_exit_pause(struct mmu_notifier_subscriptions *subs)
 	if (READ_ONCE(subs->exit_task) != current)
 		return false;
 	srcu_read_unlock(&subs->srcu, subs->exit_idx);
+	/* mn_exit_resume() takes it back, which sparse cannot follow. */
+	__acquire(&subs->srcu);
 	return true;
 }
 
 static void mn_exit_resume(struct mmu_notifier_subscriptions *subs)
 {
+	/* From mn_exit_pause(). */
+	__release(&subs->srcu);
 	subs->exit_idx = srcu_read_lock(&subs->srcu);
 	subs->exit_restart = true;
 }

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _MM_TESTS_MMU_NOTIFIER_KUNIT_H
+#define _MM_TESTS_MMU_NOTIFIER_KUNIT_H
+
+/*
+ * DOC: what the KUnit suites of the mmu_notifier share
+ *
+ * The fixture (struct mn_test, made anew for each case) owns everything that a
+ * case works with: address spaces, subscribers, threads. It is taken down in an
+ * order that is safe wherever the case has stopped: gates are opened, threads
+ * awaited, address spaces ended, and then memory is freed. What a defect leaves
+ * hanging is given up, so that the other cases still run.
+ *
+ * Subscribers have a name of one letter and write down what they hear.
+ * mn_heard() returns that as a string, so that a case can say what it expects in
+ * one line::
+ *
+ *	a+1	start of the section at page 1, for hlist subscriber a
+ *	a!1	the same, and a declines
+ *	a-1	end of that section
+ *	aR	release
+ *	aF	free_notifier
+ *	x+1	invalidate (or the first of two passes), for interval subscriber x
+ *	x!1	the same, and x declines
+ *	x.1	the second pass
+ *	xR	MMU_NOTIFY_RELEASE
+ *
+ * A callback can be held up by closing one of the gates of its subscriber.
+ *
+ * Nothing sleeps to let something happen. Threads report by completion, within
+ * MN_TIMEOUT; that one waits is seen in its state, see mn_thread_blocked().
+ *
+ * Under a lock of an mm, or within a section, cases do not use KUNIT_ASSERT_*,
+ * which would leave it held, and under an rmap lock no KUNIT_EXPECT_* either,
+ * which allocates when it fails: they look, let go and then judge.
+ */
+
+#include <kunit/test.h>
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mmu_notifier.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+/* What takes longer than this is stuck. */
+#define MN_TIMEOUT	(20 * HZ)
+
+/* Page 0 of the ranges that cases use; each mapping has MN_MAP_PAGES. */
+#define MN_BASE		(16UL << PAGE_SHIFT)
+#define MN_MAP_PAGES	16
+
+struct mn_test;
+
+/* Where a thread can be held up. Open unless mn_gate_close() has been called. */
+struct mn_gate {
+	struct list_head all;
+	bool closed;
+	struct completion reached;
+	struct completion opened;
+};
+
+void mn_gate_close(struct mn_gate *gate);
+void mn_gate_open(struct mn_gate *gate);
+bool mn_gate_reached(struct mn_gate *gate);
+
+struct mn_thread {
+	struct list_head all;
+	struct task_struct *task;
+	struct completion done;
+	void (*fn)(void *arg);
+	void *arg;
+	bool running;
+};
+
+/* Prepared, so that nothing is allocated when it is run under a lock. */
+struct mn_thread *mn_thread(struct kunit *test, void (*fn)(void *arg), void *arg);
+void mn_thread_run(struct mn_thread *thread);
+bool mn_thread_ends(struct mn_thread *thread);
+bool mn_thread_ended(struct mn_thread *thread);
+bool mn_thread_blocked(struct mn_thread *thread);
+/* Both at once, for where no lock is held. */
+struct mn_thread *mn_thread_start(struct kunit *test, void (*fn)(void *arg),
+				  void *arg);
+
+/* An address space, with mappings after mn_map(). */
+struct mn_mm {
+	struct list_head all;
+	struct mm_struct *mm;
+	bool exited;
+	struct file *file;
+	struct address_space *mapping;	/* of the pages 0 to 15 */
+	struct vm_area_struct *anon;	/* the pages 16 to 31 */
+};
+
+struct mn_mm *mn_mm(struct kunit *test);
+struct mn_mm *mn_mm_mapped(struct kunit *test);
+void mn_exit(void *m);
+int mn_mm_refs(struct mn_mm *m);
+unsigned long mn_address(unsigned int page);
+
+/* The locks that cover a section. */
+enum mn_cover {
+	MN_COVER_MMAP_READ,
+	MN_COVER_VMA,
+	MN_COVER_I_MMAP_READ,
+	MN_COVER_I_MMAP_WRITE,
+	MN_COVER_ANON_VMA_READ,
+	MN_COVER_ANON_VMA_WRITE,
+};
+
+/* All but VMA need mn_mm_mapped(), which VMA can be without: then false. */
+bool mn_cover(struct mn_mm *m, enum mn_cover cover);
+void mn_uncover(struct mn_mm *m, enum mn_cover cover);
+
+/* An hlist subscriber. */
+struct mn_sub {
+	struct mmu_notifier mn;
+	struct mn_test *t;
+	struct mn_mm *m;
+	char name;
+
+	int error;		/* of a start that is not blockable */
+	int error_blockable;	/* of one that is */
+	bool young;		/* answer of the young callbacks */
+	void (*on_release)(struct mn_sub *sub);
+	struct mn_sub *other;	/* for on_release */
+	struct mn_gate at_start;
+	struct mn_gate at_end;
+	struct mn_gate at_release;
+	struct mn_gate at_free;
+
+	atomic_t starts;
+	atomic_t ends;
+	atomic_t releases;
+	atomic_t frees;
+	struct mmu_notifier_range seen_start;
+	struct mmu_notifier_range seen_end;
+	int non_block_start;	/* current->non_block_count in there */
+	int non_block_end;
+	bool free_in_task;
+	int ret;		/* of what a thread did with it */
+};
+
+extern const struct mmu_notifier_ops mn_ops;		/* with release */
+extern const struct mmu_notifier_ops mn_refcount_ops;	/* for get and put */
+extern const struct mmu_notifier_ops mn_other_refcount_ops;
+
+static inline struct mn_sub *mn_sub_of(struct mmu_notifier *mn)
+{
+	return container_of(mn, struct mn_sub, mn);
+}
+
+struct mn_sub *mn_sub(struct kunit *test, struct mn_mm *m, char name);
+struct mn_sub *mn_sub_ops(struct kunit *test, struct mn_mm *m, char name,
+			  const struct mmu_notifier_ops *ops);
+struct mn_sub *mn_registered(struct kunit *test, struct mn_mm *m, char name);
+struct mn_sub *mn_registered_ops(struct kunit *test, struct mn_mm *m, char name,
+				 const struct mmu_notifier_ops *ops);
+/* From mmu_notifier_get() of mn_refcount_ops; the names are p, q, ... */
+struct mn_sub *mn_gotten(struct kunit *test, struct mn_mm *m);
+
+/* For threads: what is done to a struct mn_sub. */
+void mn_register(void *sub);
+void mn_unregister(void *sub);
+void mn_put(void *sub);
+void mn_synchronize(void *unused);
+
+/* The callbacks of mn_ops, for ops with others beside them. */
+int mn_on_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range);
+void mn_on_end(struct mmu_notifier *mn, const struct mmu_notifier_range *range);
+void mn_on_release(struct mmu_notifier *mn, struct mm_struct *mm);
+
+/* An interval subscriber. */
+struct mn_int {
+	struct mmu_interval_notifier mni;
+	struct mn_test *t;
+	struct mn_mm *m;
+	char name;
+	unsigned int first;	/* page */
+	unsigned int pages;
+
+	spinlock_t lock;	/* the driver's */
+	bool decline;		/* sections that are not blockable */
+	bool decline_blockable;	/* and those that are */
+	bool second;		/* wants a second pass, if the ops have one */
+	struct mmu_interval_notifier_finish finish;
+	struct mn_gate at_invalidate;
+
+	atomic_t calls;
+	struct mmu_notifier_range seen;
+	unsigned long seq;	/* of the last invalidate; of begin in threads */
+	int non_block;
+	int ret;
+};
+
+extern const struct mmu_interval_notifier_ops mn_int_ops;
+extern const struct mmu_interval_notifier_ops mn_int_ops_two;
+
+struct mn_int *mn_int(struct kunit *test, struct mn_mm *m, char name,
+		      unsigned int first, unsigned int pages);
+struct mn_int *mn_inserted(struct kunit *test, struct mn_mm *m, char name,
+			   unsigned int first, unsigned int pages);
+struct mn_int *mn_inserted_two(struct kunit *test, struct mn_mm *m, char name,
+			       unsigned int first, unsigned int pages);
+bool mn_int_retry(struct mn_int *sub, unsigned long seq);
+
+/* For threads: what is done to a struct mn_int. */
+void mn_insert(void *sub);
+void mn_remove(void *sub);
+void mn_read_begin(void *sub);
+
+/* Sections of one page; the caller holds what covers them. */
+void mn_range(struct mmu_notifier_range *range, struct mn_mm *m,
+	      unsigned int first, unsigned int pages);
+void mn_start(struct mmu_notifier_range *range, struct mn_mm *m,
+	      unsigned int page);
+int mn_start_nonblock(struct mmu_notifier_range *range, struct mn_mm *m,
+		      unsigned int page);
+void mn_end(struct mmu_notifier_range *range);
+/* These take mmap_lock for read. */
+void mn_whole_section(struct mn_mm *m, unsigned int page);
+int mn_whole_section_nonblock(struct mn_mm *m, unsigned int page);
+
+/* A section in a thread of its own. */
+struct mn_section {
+	struct mn_mm *m;
+	enum mn_cover cover;
+	unsigned int page;
+	struct mmu_notifier_range range;
+	struct mn_gate open;	/* between start and end; closed */
+	struct mn_thread *thread;
+};
+
+struct mn_section *mn_section(struct kunit *test, struct mn_mm *m,
+			      enum mn_cover cover, unsigned int page);
+bool mn_section_begins(struct mn_section *section);
+bool mn_section_ends(struct mn_section *section);
+
+/* What was heard since the last call. */
+const char *mn_heard(struct kunit *test);
+
+/*
+ * Announces the next WARN of a file to the harness, which fails the run on each
+ * that is not announced, and on an announcement that nothing follows. As they
+ * warn once per boot, each site is announced once, whatever cases are run.
+ */
+#define mn_expect_warning(file)						\
+do {									\
+	static bool __announced;					\
+									\
+	if (!__announced)						\
+		pr_info("expect-splat: WARNING %s\n", file);		\
+	__announced = true;						\
+} while (0)
+
+#define MN_FILE		"mm/mmu_notifier.c"
+#define MN_INT_FILE	"mm/mmu_interval_notifier.c"
+
+int mn_test_init(struct kunit *test);
+
+#endif /* _MM_TESTS_MMU_NOTIFIER_KUNIT_H */
