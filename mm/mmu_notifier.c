@@ -72,6 +72,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -851,7 +852,17 @@ static enum mn_state mn_advance(struct mmu_notifier_subscriptions *subs,
 /*
  * A ->release that exit calls may unregister. The grace period that takes would
  * wait for the read side that exit is in, so leave it for the time being. Exit
- * then no longer knows where it is on the list, and starts again.
+ * then no longer knows where it is on the list, and starts again. Whoever
+ * unregisters the one whose ->release this is finds its grace period too short::
+ *
+ *	exit                            another task
+ *	1. X->release()
+ *	2.  unregister(Y): leaves
+ *	                                3. unregister(X): grace period is over
+ *	                                4. frees X
+ *	5.  goes on with X
+ *
+ * so that it also waits for subs->exit_sub to be another one.
  */
 static bool mn_exit_pause(struct mmu_notifier_subscriptions *subs)
 {
@@ -872,6 +883,22 @@ static void mn_exit_resume(struct mmu_notifier_subscriptions *subs)
 	subs->exit_restart = true;
 }
 
+/* What ->release has done is seen by who waits in mn_await_exit_release(). */
+static void mn_set_exit_sub(struct mmu_notifier_subscriptions *subs,
+			    struct mmu_notifier *sub)
+{
+	/* Pairs with the acquire in mn_await_exit_release(). */
+	smp_store_release(&subs->exit_sub, sub);
+}
+
+/* For who frees @sub, after a grace period, if exit may have its ->release. */
+static void mn_await_exit_release(struct mmu_notifier_subscriptions *subs,
+				  struct mmu_notifier *sub)
+{
+	/* Pairs with the release in mn_set_exit_sub(). */
+	wait_event(subs->wq, smp_load_acquire(&subs->exit_sub) != sub);
+}
+
 /* ->release for all that nobody else has claimed. */
 static void mn_hlist_call_release(struct mmu_notifier_subscriptions *subs,
 				  struct mm_struct *mm)
@@ -888,13 +915,19 @@ restart:
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
+		/* Before the step, for those who find it taken. */
+		mn_set_exit_sub(subs, sub);
 		if (mn_advance(subs, sub, MN_RELEASED) != MN_LIVE)
 			continue;
 		if (sub->ops->release)
 			sub->ops->release(sub, mm);
-		if (subs->exit_restart)
+		if (subs->exit_restart) {
+			mn_set_exit_sub(subs, NULL);
+			wake_up_all(&subs->wq);
 			goto restart;
+		}
 	}
+	mn_set_exit_sub(subs, NULL);
 	WRITE_ONCE(subs->exit_task, NULL);
 	srcu_read_unlock(&subs->srcu, subs->exit_idx);
 }
@@ -980,6 +1013,8 @@ void mmu_notifier_unregister(struct mmu_notifier *subscription,
 	if (!WARN_ON_ONCE(prev != MN_LIVE && prev != MN_RELEASED)) {
 		hlist_add_head(&subscription->leave, &leaving);
 		mn_hlist_remove(subs, &leaving);
+		if (prev == MN_RELEASED && !in_exit)
+			mn_await_exit_release(subs, subscription);
 		/* Taken by mn_subscription_init(). Exit, if it calls, has its own. */
 		mmdrop(mm);
 	}
@@ -1006,6 +1041,8 @@ static void mn_put_work(struct work_struct *work)
 	hlist_for_each_entry_safe(sub, next, &leaving, leave) {
 		struct mm_struct *mm = sub->mm;
 
+		/* The put may have come from a ->release that goes on. */
+		mn_await_exit_release(subs, sub);
 		sub->ops->free_notifier(sub);
 		/* Taken by mn_subscription_init(). @subs may go with the last. */
 		mmdrop(mm);

@@ -72,8 +72,9 @@ enum mn_state {
  * @leaving: put for the last time and not yet freed; under @lock
  * @put_work: frees @leaving
  * @destroy_work: frees this
+ * @exit_sub: whose ->release exit runs, or is about to look at
  * @exit_task: the task that runs mn_hlist_call_release(); it alone may touch
- *	the other exit members
+ *	the members that follow
  * @exit_idx: its index in @srcu
  * @exit_restart: a ->release has unregistered, so that it has to look again
  *
@@ -101,6 +102,7 @@ struct mmu_notifier_subscriptions {
 	struct work_struct put_work;
 	struct work_struct destroy_work;
 
+	struct mmu_notifier *exit_sub;
 	struct task_struct *exit_task;
 	int exit_idx;
 	bool exit_restart;
