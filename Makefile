@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0
+# Every command that a user runs. 'make help' lists them.
+
+BASE ?= 6.12
+export BASE KDIR SIGNOFF TRAILERS
+
+.PHONY: help kunit test check prove users series install clean
+
+help: ## list the targets
+	@echo "make TARGET [BASE=6.12]"
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10 | sed 's/^/  /'
+
+kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU
+	@harness/kunit
+
+test: check kunit ## check and kunit
+
+check: ## static checks: shellcheck, checkpatch, kernel-doc, the harness itself
+	@harness/check
+
+prove: ## show that the defects of the base kernel are there, and gone with the rework
+	@harness/fetch
+	@harness/overlay
+	@harness/prove
+
+users: ## compile every in-tree user of the API against the rework
+	@harness/fetch
+	@harness/overlay
+	@harness/users
+
+series: ## write the patch series to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value")
+	@harness/series
+
+install: ## apply the series to a kernel tree of yours: KDIR=DIR
+	@harness/install
+
+clean: ## remove what was built and the trees it was built from
+	rm -rf out/build out/tree

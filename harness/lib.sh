@@ -1,0 +1,131 @@
+# shellcheck shell=bash disable=SC2034 # those who source it use them
+# What the harness scripts share: sourced by them, does nothing by itself.
+
+set -euo pipefail
+export LC_ALL=C
+# kunit.py must not leave byte code in the tree, where it would look like a change
+export PYTHONDONTWRITEBYTECODE=1
+# what was said to this make is not meant for the kernel's make
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+out=$root/out
+base=${BASE:-6.12}
+
+# every package that some command of ours needs
+packages=(bc bison cpio flex gcc git kmod libelf-dev libssl-dev make patch perl
+	python3 qemu-system-data qemu-system-x86 shellcheck xz-utils)
+
+say() { echo "${0##*/}: $*"; }
+die() { echo "${0##*/}: $*" >&2; exit 2; }
+
+case $base in
+6.12) kernel_package=linux-source-6.12 ;;
+*) die "unknown BASE=$base (known: 6.12)" ;;
+esac
+
+case $root in
+*[[:space:]:]*) die "a kernel does not build below a path with spaces or colons: $root" ;;
+esac
+
+src=$out/src/$base      # the base kernel as Debian ships it, never written to
+tree=$out/tree/$base    # the same with the rework laid over it
+touched=$tree.files     # the files in which the two differ, one a line
+
+# Two commands in one checkout must not write the same folder: the later one waits.
+one_at_a_time() { # <what is written>
+	mkdir -p "$out"
+	exec 9>"$out/$1.lock"
+	flock -n 9 || { say "waiting for another command that writes out/$1"; flock 9; }
+}
+
+# Our files, as paths below the repo. What editors leave behind is not ours.
+our_files() {
+	local dir
+	(
+		cd "$root"
+		for dir in Documentation include lib mm scripts tools; do
+			[ ! -d $dir ] || find $dir -type f ! -name '*~' ! -name '.*.sw?' \
+				! -name '*.orig' ! -name '*.rej' ! -name '*.pyc'
+		done
+		[ ! -f Kconfig ] || echo Kconfig
+	) | sort
+}
+
+# Where a file of ours goes in a kernel tree
+kernel_path() {
+	case $1 in
+	Kconfig) echo mm/Kconfig.mmu_notifier ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# The edits of this base, as paths below the repo
+our_edits() {
+	(cd "$root" && find "series/edits/$base" -name '*.diff' 2>/dev/null) | sort
+}
+
+# The files that an edit or patch changes
+patched_files() { sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$1" | sort -u; }
+
+# The patches of the series in order, one file of ours or edit of this base a
+# line: "<message file> <path>". Patches without anything for this base are left out.
+manifest() {
+	local line message=none
+	while read -r line; do
+		case $line in
+		'' | '#'*) ;;
+		patch\ *) message=series/messages/${line#patch } ;;
+		series/edits/"$base"/*) echo "$message $line" ;;
+		series/edits/*) ;;
+		*/) our_files | sed -n "s|^$line|$message &|p" ;;
+		*) echo "$message $line" ;;
+		esac
+	done <"$root/series/manifest"
+}
+
+put_file() { # <directory> <file of ours>
+	local to
+	to=$1/$(kernel_path "$2")
+	mkdir -p "${to%/*}"
+	cp "$root/$2" "$to"
+}
+
+# Applies an edit in a directory, bringing the base's files in when they are missing there
+put_edit() { # <directory> <edit>
+	local file answer
+	while read -r file; do
+		[ -f "$src/$file" ] || die "$2 changes $file, which Linux $base does not have"
+		[ -f "$1/$file" ] || { mkdir -p "$1/${file%/*}"; cp "$src/$file" "$1/$file"; }
+	done < <(patched_files "$root/$2")
+	if ! answer=$(patch -p1 -f --fuzz=0 --dry-run -d "$1" <"$root/$2" 2>&1); then
+		file=$(awk '/^checking file/ { f = $3 } /FAILED|ignored/ { print f; exit }' <<<"$answer")
+		[ -n "$file" ] || die "$2 is no proper diff: $(grep -m1 '\*\*\*\*' <<<"$answer" || tail -n1 <<<"$answer")"
+		die "$2 does not apply to $file of Linux $base"
+	fi
+	patch -s -p1 -f --fuzz=0 --no-backup-if-mismatch -d "$1" <"$root/$2"
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# Installs those of the packages that are missing
+need() { # <package>...
+	local package missing=() sudo=()
+	command -v dpkg-query >/dev/null || die "this is no Debian system; it needs what Debian calls: $*"
+	for package; do
+		installed "$package" || missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || die "to be installed first, by root: ${missing[*]}"
+		sudo=(sudo)
+	fi
+	say "installing Debian packages: ${missing[*]}"
+	mkdir -p "$out/log"
+	# The lists may be old or not there at all. When they cannot be updated those at hand may do.
+	{
+		"${sudo[@]}" apt-get update || :
+		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y --no-install-recommends "${missing[@]}"
+	} </dev/null >"$out/log/apt.log" 2>&1 || die "apt-get could not install ${missing[*]}, see out/log/apt.log"
+}
