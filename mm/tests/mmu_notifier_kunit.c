@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
  * DOC: KUnit suite of the mmu_notifier: subscribing and unsubscribing
  *
  * What register, unregister, get, put and synchronize promise, one by one. What
@@ -7,6 +7,7 @@
  * it in mmu_notifier_release_kunit.c.
  */
 
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
@@ -165,7 +166,7 @@ static void expect_ops_refused(struct kunit *test,
 	struct mn_sub *a = mn_sub_ops(test, m, 'a', ops);
 	int before = mn_mm_refs(m);
 
-	mn_expect_warning(MN_FILE);
+	mn_expect_warning(MN_WARN_REGISTER_OPS);
 	mn_register(a);
 	KUNIT_EXPECT_EQ(test, a->ret, -EINVAL);
 	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
@@ -191,7 +192,7 @@ static void register_refuses_an_mm_without_users(struct kunit *test)
 
 	mn_exit(m);
 	before = mn_mm_refs(m);
-	mn_expect_warning(MN_FILE);
+	mn_expect_warning(MN_WARN_REGISTER_NO_USERS);
 	mn_register(a);
 	KUNIT_EXPECT_EQ(test, a->ret, -EINVAL);
 	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
@@ -259,7 +260,7 @@ static void unregister_twice_warns_and_does_nothing(struct kunit *test)
 
 	mn_unregister(a);
 	before = mn_mm_refs(m);
-	mn_expect_warning(MN_FILE);
+	mn_expect_warning(MN_WARN_UNREGISTER_TWICE);
 	mn_unregister(a);
 	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
 	mn_whole_section(m, 1);
@@ -272,7 +273,7 @@ static void unregister_of_a_stranger_warns_and_does_nothing(struct kunit *test)
 	struct mn_mm *m = mn_mm(test), *other = mn_mm(test);
 	struct mn_sub *a = mn_registered(test, m, 'a');
 
-	mn_expect_warning(MN_FILE);
+	mn_expect_warning(MN_WARN_UNREGISTER_STRANGER);
 	mmu_notifier_unregister(&a->mn, other->mm);
 	mn_whole_section(m, 1);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1");
@@ -426,7 +427,7 @@ static void get_frees_what_register_refuses(struct kunit *test)
 	struct mmu_notifier *mn;
 
 	mn_exit(m);
-	mn_expect_warning(MN_FILE);
+	mn_expect_warning(MN_WARN_REGISTER_NO_USERS);
 	mn = mmu_notifier_get(&mn_refcount_ops, m->mm);
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(mn), -EINVAL);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pF");
@@ -455,9 +456,9 @@ static void put_frees_where_sleeping_is_allowed(struct kunit *test)
 
 static void put_under_spinlock(struct kunit *test)
 {
+	static DEFINE_SPINLOCK(lock);
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *p = mn_gotten(test, m);
-	DEFINE_SPINLOCK(lock);
 
 	spin_lock(&lock);
 	mn_put(p);
@@ -470,7 +471,7 @@ static void put_frees_when_the_last_section_is_over(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *p = mn_gotten(test, m);
-	struct mn_section *section = mn_section(test, m, MN_COVER_MMAP_READ, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
 	struct mn_thread *sync;
 
 	mn_gate_close(&p->at_start);
@@ -491,12 +492,12 @@ static void put_too_many_warns_and_does_nothing(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *p = mn_gotten(test, m);
-	struct mn_section *section = mn_section(test, m, MN_COVER_MMAP_READ, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
 
 	/* The section keeps it from being freed meanwhile. */
 	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
 	mn_put(p);
-	mn_expect_warning(MN_FILE);
+	mn_expect_warning(MN_WARN_PUT_TOO_MANY);
 	mn_put(p);
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
 	mmu_notifier_synchronize();
@@ -509,7 +510,7 @@ static void synchronize_without_puts_returns(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *a = mn_registered(test, m, 'a');
-	struct mn_section *section = mn_section(test, m, MN_COVER_MMAP_READ, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
 	struct mn_thread *sync = mn_thread(test, mn_synchronize, NULL);
 
 	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
@@ -551,7 +552,7 @@ static void synchronize_sees_the_puts_of_all_mms(struct kunit *test)
 
 static void free_slowly(struct mmu_notifier *mn)
 {
-	udelay(100);
+	fsleep(100);
 	atomic_inc(&mn_sub_of(mn)->frees);
 }
 
@@ -563,6 +564,7 @@ static const struct mmu_notifier_ops slow_ops[] = {
 	MN_SLOW_OPS, MN_SLOW_OPS, MN_SLOW_OPS, MN_SLOW_OPS,
 };
 
+/* What a thread puts on a CPU of its choice. */
 struct put_elsewhere {
 	struct mn_sub *subs[ARRAY_SIZE(slow_ops)];
 	struct mn_thread *thread;
@@ -579,7 +581,7 @@ static void put_on_a_cpu(void *arg)
 		mn_put(work->subs[i]);
 }
 
-static int slow_frees_missing(struct put_elsewhere *work)
+static int slow_frees_missing(const struct put_elsewhere *work)
 {
 	int i, missing = 0;
 
@@ -591,18 +593,19 @@ static int slow_frees_missing(struct put_elsewhere *work)
 /* With SRCU in big mode the callbacks of one CPU overtake those of another. */
 static void synchronize_sees_the_puts_of_all_cpus(struct kunit *test)
 {
+	struct put_elsewhere *work = mn_alloc(test, sizeof(*work));
 	struct mn_mm *m = mn_mm(test);
-	struct put_elsewhere work;
+	struct mn_thread *thread;
 	int i;
 
-	for_each_online_cpu(work.cpu) {
-		for (i = 0; i < ARRAY_SIZE(slow_ops); i++) {
-			work.subs[i] = mn_registered_ops(test, m, 's', &slow_ops[i]);
-		}
-		work.thread = mn_thread_start(test, put_on_a_cpu, &work);
-		KUNIT_ASSERT_TRUE(test, mn_thread_ends(work.thread));
+	for_each_online_cpu(work->cpu) {
+		for (i = 0; i < ARRAY_SIZE(slow_ops); i++)
+			work->subs[i] = mn_registered_ops(test, m, 's',
+							  &slow_ops[i]);
+		thread = mn_thread_start(test, put_on_a_cpu, work);
+		KUNIT_ASSERT_TRUE(test, mn_thread_ends(thread));
 		mmu_notifier_synchronize();
-		KUNIT_EXPECT_EQ(test, slow_frees_missing(&work), 0);
+		KUNIT_EXPECT_EQ(test, slow_frees_missing(work), 0);
 	}
 }
 

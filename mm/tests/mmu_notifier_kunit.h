@@ -2,7 +2,7 @@
 #ifndef _MM_TESTS_MMU_NOTIFIER_KUNIT_H
 #define _MM_TESTS_MMU_NOTIFIER_KUNIT_H
 
-/*
+/**
  * DOC: what the KUnit suites of the mmu_notifier share
  *
  * The fixture (struct mn_test, made anew for each case) owns everything that a
@@ -12,18 +12,18 @@
  * hanging is given up, so that the other cases still run.
  *
  * Subscribers have a name of one letter and write down what they hear.
- * mn_heard() returns that as a string, so that a case can say what it expects in
- * one line::
+ * mn_heard() returns that as a string, so that a case can say what it expects
+ * in one line::
  *
  *	a+1	start of the section at page 1, for hlist subscriber a
  *	a!1	the same, and a declines
  *	a-1	end of that section
  *	aR	release
  *	aF	free_notifier
- *	x+1	invalidate (or the first of two passes), for interval subscriber x
+ *	x+1	invalidate, or the first of two passes, for interval x
  *	x!1	the same, and x declines
  *	x.1	the second pass
- *	xR	MMU_NOTIFY_RELEASE
+ *	xR, x.R	the same for MMU_NOTIFY_RELEASE
  *
  * A callback can be held up by closing one of the gates of its subscriber.
  *
@@ -45,8 +45,11 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+/* From the fixture: zeroed, and there until no thread can use it any more. */
+void *mn_alloc(struct kunit *test, size_t size);
+
 /* What takes longer than this is stuck. */
-#define MN_TIMEOUT	(20 * HZ)
+#define MN_TIMEOUT	(10 * HZ)
 
 /* Page 0 of the ranges that cases use; each mapping has MN_MAP_PAGES. */
 #define MN_BASE		(16UL << PAGE_SHIFT)
@@ -54,7 +57,7 @@
 
 struct mn_test;
 
-/* Where a thread can be held up. Open unless mn_gate_close() has been called. */
+/* Where a thread can be held up; open until mn_gate_close(). */
 struct mn_gate {
 	struct list_head all;
 	bool closed;
@@ -73,10 +76,12 @@ struct mn_thread {
 	void (*fn)(void *arg);
 	void *arg;
 	bool running;
+	bool stuck;
 };
 
 /* Prepared, so that nothing is allocated when it is run under a lock. */
-struct mn_thread *mn_thread(struct kunit *test, void (*fn)(void *arg), void *arg);
+struct mn_thread *mn_thread(struct kunit *test, void (*fn)(void *arg),
+			    void *arg);
 void mn_thread_run(struct mn_thread *thread);
 bool mn_thread_ends(struct mn_thread *thread);
 bool mn_thread_ended(struct mn_thread *thread);
@@ -97,18 +102,20 @@ struct mn_mm {
 
 struct mn_mm *mn_mm(struct kunit *test);
 struct mn_mm *mn_mm_mapped(struct kunit *test);
+struct vm_area_struct *mn_map_anon(struct kunit *test, struct mn_mm *m,
+				   unsigned long start);
 void mn_exit(void *m);
 int mn_mm_refs(struct mn_mm *m);
 unsigned long mn_address(unsigned int page);
 
 /* The locks that cover a section. */
 enum mn_cover {
-	MN_COVER_MMAP_READ,
-	MN_COVER_VMA,
-	MN_COVER_I_MMAP_READ,
-	MN_COVER_I_MMAP_WRITE,
-	MN_COVER_ANON_VMA_READ,
-	MN_COVER_ANON_VMA_WRITE,
+	MN_MMAP_READ,
+	MN_VMA,
+	MN_I_MMAP_READ,
+	MN_I_MMAP_WRITE,
+	MN_ANON_VMA_READ,
+	MN_ANON_VMA_WRITE,
 };
 
 /* All but VMA need mn_mm_mapped(), which VMA can be without: then false. */
@@ -169,7 +176,8 @@ void mn_put(void *sub);
 void mn_synchronize(void *unused);
 
 /* The callbacks of mn_ops, for ops with others beside them. */
-int mn_on_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range);
+int mn_on_start(struct mmu_notifier *mn,
+		const struct mmu_notifier_range *range);
 void mn_on_end(struct mmu_notifier *mn, const struct mmu_notifier_range *range);
 void mn_on_release(struct mmu_notifier *mn, struct mm_struct *mm);
 
@@ -191,7 +199,7 @@ struct mn_int {
 
 	atomic_t calls;
 	struct mmu_notifier_range seen;
-	unsigned long seq;	/* of the last invalidate; of begin in threads */
+	unsigned long seq;	/* of the last invalidate or begin */
 	int non_block;
 	int ret;
 };
@@ -209,6 +217,7 @@ bool mn_int_retry(struct mn_int *sub, unsigned long seq);
 
 /* For threads: what is done to a struct mn_int. */
 void mn_insert(void *sub);
+void mn_insert_locked(void *sub);
 void mn_remove(void *sub);
 void mn_read_begin(void *sub);
 
@@ -242,22 +251,24 @@ bool mn_section_ends(struct mn_section *section);
 /* What was heard since the last call. */
 const char *mn_heard(struct kunit *test);
 
-/*
- * Announces the next WARN of a file to the harness, which fails the run on each
- * that is not announced, and on an announcement that nothing follows. As they
- * warn once per boot, each site is announced once, whatever cases are run.
- */
-#define mn_expect_warning(file)						\
-do {									\
-	static bool __announced;					\
-									\
-	if (!__announced)						\
-		pr_info("expect-splat: WARNING %s\n", file);		\
-	__announced = true;						\
-} while (0)
+/* The warnings that cases cause, one for each place in the code. */
+enum mn_warning {
+	MN_WARN_REGISTER_OPS,
+	MN_WARN_REGISTER_NO_USERS,
+	MN_WARN_UNREGISTER_STRANGER,
+	MN_WARN_UNREGISTER_TWICE,
+	MN_WARN_PUT_TOO_MANY,
+	MN_WARN_START_FAILS,
+	MN_WARN_FIRST_INSERT_NO_USERS,
+	MN_WARN_INSERT_NO_USERS,
+	MN_WARN_INSERT_OPS,
+	MN_WARN_REMOVE_NO_MM,
+	MN_WARN_REMOVE_TWICE,
+	MN_WARN_INVALIDATE_FAILS,
+	MN_WARNINGS
+};
 
-#define MN_FILE		"mm/mmu_notifier.c"
-#define MN_INT_FILE	"mm/mmu_interval_notifier.c"
+void mn_expect_warning(enum mn_warning warning);
 
 int mn_test_init(struct kunit *test);
 

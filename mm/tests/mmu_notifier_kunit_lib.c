@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
+/**
  * DOC: fixture, subscribers and threads of the mmu_notifier's KUnit suites
  *
  * See mmu_notifier_kunit.h.
@@ -24,7 +24,7 @@
 #include "mmu_notifier_kunit.h"
 
 /* How long a thread must not have moved to count as blocked. */
-#define MN_SETTLED	(HZ / 20)
+#define MN_SETTLED	(HZ / 25)
 
 struct mn_memory {
 	struct list_head all;
@@ -48,7 +48,7 @@ struct mn_test {
 /* Cases run one after the other; for alloc_notifier, which is told nothing. */
 static struct mn_test *mn_current;
 
-static void *mn_alloc(struct mn_test *t, size_t size)
+static void *mn_try_alloc(struct mn_test *t, size_t size)
 {
 	struct mn_memory *memory;
 
@@ -59,9 +59,9 @@ static void *mn_alloc(struct mn_test *t, size_t size)
 	return memory->data;
 }
 
-static void *mn_must_alloc(struct kunit *test, size_t size)
+void *mn_alloc(struct kunit *test, size_t size)
 {
-	void *data = mn_alloc(test->priv, size);
+	void *data = mn_try_alloc(test->priv, size);
 
 	KUNIT_ASSERT_NOT_NULL(test, data);
 	return data;
@@ -147,9 +147,10 @@ static int mn_thread_main(void *data)
 	return 0;
 }
 
-struct mn_thread *mn_thread(struct kunit *test, void (*fn)(void *arg), void *arg)
+struct mn_thread *mn_thread(struct kunit *test, void (*fn)(void *arg),
+			    void *arg)
 {
-	struct mn_thread *thread = mn_must_alloc(test, sizeof(*thread));
+	struct mn_thread *thread = mn_alloc(test, sizeof(*thread));
 	struct mn_test *t = test->priv;
 	struct task_struct *task;
 
@@ -180,7 +181,11 @@ struct mn_thread *mn_thread_start(struct kunit *test, void (*fn)(void *arg),
 
 bool mn_thread_ends(struct mn_thread *thread)
 {
-	return wait_for_completion_timeout(&thread->done, MN_TIMEOUT);
+	/* Once is enough. */
+	if (!thread->stuck)
+		thread->stuck = !wait_for_completion_timeout(&thread->done,
+							     MN_TIMEOUT);
+	return !thread->stuck;
 }
 
 bool mn_thread_ended(struct mn_thread *thread)
@@ -215,7 +220,8 @@ bool mn_thread_blocked(struct mn_thread *thread)
 
 static void mn_thread_free(struct mn_test *t, struct mn_thread *thread)
 {
-	if (thread->running && !mn_thread_ends(thread)) {
+	if (thread->running && !mn_thread_ends(thread) &&
+	    !mn_thread_ended(thread)) {
 		KUNIT_FAIL(t->test, "%s is stuck", thread->task->comm);
 		t->stuck = true;
 		return;
@@ -233,7 +239,7 @@ unsigned long mn_address(unsigned int page)
 
 struct mn_mm *mn_mm(struct kunit *test)
 {
-	struct mn_mm *m = mn_must_alloc(test, sizeof(*m));
+	struct mn_mm *m = mn_alloc(test, sizeof(*m));
 	struct mn_test *t = test->priv;
 
 	m->mm = mm_alloc();
@@ -260,13 +266,13 @@ void mn_exit(void *arg)
 }
 
 static struct vm_area_struct *mn_vma(struct kunit *test, struct mn_mm *m,
-				     unsigned int page, vm_flags_t flags)
+				     unsigned long start, vm_flags_t flags)
 {
 	struct vm_area_struct *vma = vm_area_alloc(m->mm);
 
 	KUNIT_ASSERT_NOT_NULL(test, vma);
-	vma->vm_start = mn_address(page);
-	vma->vm_end = mn_address(page + MN_MAP_PAGES);
+	vma->vm_start = start;
+	vma->vm_end = start + (MN_MAP_PAGES << PAGE_SHIFT);
 	vm_flags_init(vma, flags | VM_READ | VM_WRITE |
 			   VM_MAYREAD | VM_MAYWRITE);
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
@@ -286,9 +292,10 @@ static void mn_vma_insert(struct kunit *test, struct mn_mm *m,
 
 static void mn_map_file(struct kunit *test, struct mn_mm *m)
 {
-	struct vm_area_struct *vma = mn_vma(test, m, 0, VM_SHARED | VM_MAYSHARE);
+	struct vm_area_struct *vma;
 	struct file *file;
 
+	vma = mn_vma(test, m, mn_address(0), VM_SHARED | VM_MAYSHARE);
 	file = shmem_file_setup("mmu_notifier", MN_MAP_PAGES << PAGE_SHIFT,
 				VM_NORESERVE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
@@ -300,22 +307,22 @@ static void mn_map_file(struct kunit *test, struct mn_mm *m)
 }
 
 /* Writes to the first page, so that there is an anon_vma. */
-static void mn_map_anon(struct kunit *test, struct mn_mm *m)
+struct vm_area_struct *mn_map_anon(struct kunit *test, struct mn_mm *m,
+				   unsigned long start)
 {
-	struct vm_area_struct *vma = mn_vma(test, m, MN_MAP_PAGES, 0);
+	struct vm_area_struct *vma = mn_vma(test, m, start, 0);
 	struct page *page;
 	long pages;
 
 	vma_set_anonymous(vma);
 	mn_vma_insert(test, m, vma);
 	mmap_read_lock(m->mm);
-	pages = get_user_pages_remote(m->mm, vma->vm_start, 1, FOLL_WRITE,
-				      &page, NULL);
+	pages = get_user_pages_remote(m->mm, start, 1, FOLL_WRITE, &page, NULL);
 	mmap_read_unlock(m->mm);
 	KUNIT_ASSERT_EQ(test, pages, 1);
 	put_page(page);
 	KUNIT_ASSERT_NOT_NULL(test, vma->anon_vma);
-	m->anon = vma;
+	return vma;
 }
 
 struct mn_mm *mn_mm_mapped(struct kunit *test)
@@ -323,7 +330,7 @@ struct mn_mm *mn_mm_mapped(struct kunit *test)
 	struct mn_mm *m = mn_mm(test);
 
 	mn_map_file(test, m);
-	mn_map_anon(test, m);
+	m->anon = mn_map_anon(test, m, mn_address(MN_MAP_PAGES));
 	return m;
 }
 
@@ -341,21 +348,21 @@ static void mn_mm_free(struct mn_test *t, struct mn_mm *m)
 bool mn_cover(struct mn_mm *m, enum mn_cover cover)
 {
 	switch (cover) {
-	case MN_COVER_MMAP_READ:
+	case MN_MMAP_READ:
 		mmap_read_lock(m->mm);
 		return true;
-	case MN_COVER_VMA:
+	case MN_VMA:
 		return lock_vma_under_rcu(m->mm, m->anon->vm_start);
-	case MN_COVER_I_MMAP_READ:
+	case MN_I_MMAP_READ:
 		i_mmap_lock_read(m->mapping);
 		return true;
-	case MN_COVER_I_MMAP_WRITE:
+	case MN_I_MMAP_WRITE:
 		i_mmap_lock_write(m->mapping);
 		return true;
-	case MN_COVER_ANON_VMA_READ:
+	case MN_ANON_VMA_READ:
 		anon_vma_lock_read(m->anon->anon_vma);
 		return true;
-	case MN_COVER_ANON_VMA_WRITE:
+	case MN_ANON_VMA_WRITE:
 		anon_vma_lock_write(m->anon->anon_vma);
 		return true;
 	}
@@ -365,22 +372,22 @@ bool mn_cover(struct mn_mm *m, enum mn_cover cover)
 void mn_uncover(struct mn_mm *m, enum mn_cover cover)
 {
 	switch (cover) {
-	case MN_COVER_MMAP_READ:
+	case MN_MMAP_READ:
 		mmap_read_unlock(m->mm);
 		break;
-	case MN_COVER_VMA:
+	case MN_VMA:
 		vma_end_read(m->anon);
 		break;
-	case MN_COVER_I_MMAP_READ:
+	case MN_I_MMAP_READ:
 		i_mmap_unlock_read(m->mapping);
 		break;
-	case MN_COVER_I_MMAP_WRITE:
+	case MN_I_MMAP_WRITE:
 		i_mmap_unlock_write(m->mapping);
 		break;
-	case MN_COVER_ANON_VMA_READ:
+	case MN_ANON_VMA_READ:
 		anon_vma_unlock_read(m->anon->anon_vma);
 		break;
-	case MN_COVER_ANON_VMA_WRITE:
+	case MN_ANON_VMA_WRITE:
 		anon_vma_unlock_write(m->anon->anon_vma);
 		break;
 	}
@@ -460,7 +467,7 @@ static struct mn_sub *mn_sub_init(struct mn_test *t, struct mn_sub *sub,
 static struct mmu_notifier *mn_on_alloc(struct mm_struct *mm)
 {
 	struct mn_test *t = mn_current;
-	struct mn_sub *sub = mn_alloc(t, sizeof(*sub));
+	struct mn_sub *sub = mn_try_alloc(t, sizeof(*sub));
 
 	if (!sub)
 		return ERR_PTR(-ENOMEM);
@@ -487,7 +494,7 @@ const struct mmu_notifier_ops mn_other_refcount_ops = MN_REFCOUNT_OPS;
 struct mn_sub *mn_sub_ops(struct kunit *test, struct mn_mm *m, char name,
 			  const struct mmu_notifier_ops *ops)
 {
-	struct mn_sub *sub = mn_must_alloc(test, sizeof(*sub));
+	struct mn_sub *sub = mn_alloc(test, sizeof(*sub));
 
 	sub->m = m;
 	sub->mn.ops = ops;
@@ -604,7 +611,10 @@ static void mn_on_invalidate_finish(struct mmu_interval_notifier_finish *finish)
 	struct mn_int *sub = container_of(finish, struct mn_int, finish);
 
 	KUNIT_EXPECT_PTR_EQ(sub->t->test, finish->notifier, &sub->mni);
-	mn_say(sub->t, "%c.%u", sub->name, mn_page(&sub->seen));
+	if (sub->seen.event == MMU_NOTIFY_RELEASE)
+		mn_say(sub->t, "%c.R", sub->name);
+	else
+		mn_say(sub->t, "%c.%u", sub->name, mn_page(&sub->seen));
 }
 
 const struct mmu_interval_notifier_ops mn_int_ops = {
@@ -620,7 +630,7 @@ static struct mn_int *mn_int_new(struct kunit *test, struct mn_mm *m, char name,
 				 unsigned int first, unsigned int pages,
 				 const struct mmu_interval_notifier_ops *ops)
 {
-	struct mn_int *sub = mn_must_alloc(test, sizeof(*sub));
+	struct mn_int *sub = mn_alloc(test, sizeof(*sub));
 
 	sub->t = test->priv;
 	sub->m = m;
@@ -647,6 +657,18 @@ void mn_insert(void *arg)
 						mn_address(sub->first),
 						sub->pages << PAGE_SHIFT,
 						sub->mni.ops);
+}
+
+void mn_insert_locked(void *arg)
+{
+	struct mn_int *sub = arg;
+
+	mmap_write_lock(sub->m->mm);
+	sub->ret = mmu_interval_notifier_insert_locked(&sub->mni, sub->m->mm,
+						       mn_address(sub->first),
+						       sub->pages << PAGE_SHIFT,
+						       sub->mni.ops);
+	mmap_write_unlock(sub->m->mm);
 }
 
 void mn_remove(void *arg)
@@ -762,7 +784,7 @@ static void mn_section_main(void *arg)
 struct mn_section *mn_section(struct kunit *test, struct mn_mm *m,
 			      enum mn_cover cover, unsigned int page)
 {
-	struct mn_section *section = mn_must_alloc(test, sizeof(*section));
+	struct mn_section *section = mn_alloc(test, sizeof(*section));
 
 	section->m = m;
 	section->cover = cover;
@@ -784,6 +806,23 @@ bool mn_section_ends(struct mn_section *section)
 {
 	mn_gate_open(&section->open);
 	return mn_thread_ends(section->thread);
+}
+
+/*
+ * Announces a warning to the harness, which fails the run on each that is not
+ * announced, and on an announcement that nothing follows. The code warns once
+ * per boot and place, so this does, whichever cases are run.
+ */
+void mn_expect_warning(enum mn_warning warning)
+{
+	static bool announced[MN_WARNINGS];
+	bool interval = warning >= MN_WARN_INSERT_NO_USERS;
+
+	if (!announced[warning])
+		pr_info("expect-splat: WARNING %s\n",
+			interval ? "mm/mmu_interval_notifier.c" :
+				   "mm/mmu_notifier.c");
+	announced[warning] = true;
 }
 
 /* The fixture */

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: KUnit suite of the mmu_notifier: sections and interval subscribers
+ *
+ * What the callbacks are told, the two passes, what happens when somebody
+ * declines, in the tree or in the hlist, and the end of the address space.
+ */
+
+#include <kunit/test.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched.h>
+
+#include "../mmu_notifier_internal.h"
+#include "mmu_notifier_kunit.h"
+
+/* As after each section that is over: readers and removers don't wait. */
+static void expect_tree_at_rest(struct kunit *test, struct mn_mm *m,
+				struct mn_int *x)
+{
+	struct mmu_notifier_subscriptions *subs = m->mm->notifier_subscriptions;
+	struct mn_thread *begin = mn_thread_start(test, mn_read_begin, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_EQ(test, subs->active_invalidate_ranges, 0);
+	KUNIT_EXPECT_EQ(test, subs->invalidate_seq & 1, 0);
+}
+
+static void expect_remove_ends(struct kunit *test, struct mn_int *x)
+{
+	struct mn_thread *remove = mn_thread_start(test, mn_remove, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+}
+
+/* What the callbacks are told */
+
+static void callback_sees_mm_range_event_and_owner(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mmu_notifier_range range;
+
+	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_EXCLUSIVE, 0, m->mm,
+				      mn_address(0), mn_address(7), test);
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_PTR_EQ(test, x->seen.mm, m->mm);
+	KUNIT_EXPECT_EQ(test, x->seen.start, mn_address(0));
+	KUNIT_EXPECT_EQ(test, x->seen.end, mn_address(7));
+	KUNIT_EXPECT_EQ(test, x->seen.event, MMU_NOTIFY_EXCLUSIVE);
+	KUNIT_EXPECT_PTR_EQ(test, x->seen.owner, test);
+	mn_remove(x);
+}
+
+static void callback_sees_whether_it_may_sleep(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_TRUE(test, mmu_notifier_range_blockable(&x->seen));
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), 0);
+	KUNIT_EXPECT_FALSE(test, mmu_notifier_range_blockable(&x->seen));
+	mn_remove(x);
+}
+
+static void sleeping_is_checked_where_it_is_forbidden(struct kunit *test)
+{
+	struct mn_mm *m;
+	struct mn_int *x;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) ||
+	    IS_ENABLED(CONFIG_PREEMPT_RT))
+		kunit_skip(test, "needs DEBUG_ATOMIC_SLEEP, no PREEMPT_RT");
+	m = mn_mm(test);
+	x = mn_inserted(test, m, 'x', 1, 1);
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), 0);
+	KUNIT_EXPECT_GT(test, x->non_block, 0);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_EQ(test, x->non_block, 0);
+	mn_remove(x);
+}
+
+static void intervals_hear_before_the_hlist(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a+1 a-1");
+	mn_unregister(a);
+	mn_remove(x);
+}
+
+/* Two passes */
+
+static void second_pass_follows_all_of_the_first(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 4);
+	struct mn_int *y = mn_inserted_two(test, m, 'y', 2, 4);
+	struct mn_int *z = mn_inserted_two(test, m, 'z', 3, 4);
+
+	mn_whole_section(m, 4);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y+4 z+4 x.4 y.4 z.4");
+	mn_remove(x);
+	mn_remove(y);
+	mn_remove(z);
+}
+
+static void second_pass_only_for_those_who_want_it(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 4);
+	struct mn_int *y = mn_inserted_two(test, m, 'y', 2, 4);
+
+	x->second = false;
+	mn_whole_section(m, 4);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y+4 y.4");
+	mn_remove(x);
+	mn_remove(y);
+}
+
+static void one_and_two_passes_mix(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 4);
+	struct mn_int *y = mn_inserted(test, m, 'y', 2, 4);
+	struct mn_int *z = mn_inserted_two(test, m, 'z', 3, 4);
+
+	mn_whole_section(m, 4);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y+4 z+4 x.4 z.4");
+	mn_remove(x);
+	mn_remove(y);
+	mn_remove(z);
+}
+
+/* All of the device work is over when the page tables change. */
+static void second_pass_comes_before_the_start_returns(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mmu_notifier_range range;
+
+	mmap_read_lock(m->mm);
+	mn_start(&range, m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 x.1 a+1");
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a-1");
+	mn_unregister(a);
+	mn_remove(x);
+}
+
+static void second_pass_comes_also_when_a_later_one_declines(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 4);
+	struct mn_int *y = mn_inserted_two(test, m, 'y', 2, 4);
+	struct mn_int *z = mn_inserted_two(test, m, 'z', 3, 4);
+
+	y->decline = true;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 4), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y!4 x.4");
+	expect_tree_at_rest(test, m, x);
+	mn_remove(x);
+	mn_remove(y);
+	mn_remove(z);
+}
+
+static void second_pass_does_not_come_twice(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 1);
+
+	mn_whole_section(m, 1);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test),
+			   "x+1 x.1 x+1 x.1 x+1 x.1");
+	mn_remove(x);
+}
+
+/* Sections that are declined */
+
+static void decline_by_an_interval_asks_nobody_else(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 4);
+	struct mn_int *y = mn_inserted(test, m, 'y', 2, 4);
+	struct mn_int *z = mn_inserted(test, m, 'z', 3, 4);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	y->decline = true;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 4), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y!4");
+	expect_tree_at_rest(test, m, x);
+	expect_tree_at_rest(test, m, y);
+	expect_remove_ends(test, x);
+	expect_remove_ends(test, y);
+	expect_remove_ends(test, z);
+	mn_unregister(a);
+}
+
+/* Of the defects of old the worst: begin and remove used to hang for good. */
+static void decline_by_the_hlist_ends_it_for_the_tree(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+
+	a->error = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 b+1 a!1 b-1");
+	expect_tree_at_rest(test, m, x);
+	expect_remove_ends(test, x);
+	mn_unregister(b);
+	mn_unregister(a);
+}
+
+static void decline_by_the_hlist_where_no_interval_is_met(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	a->error = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 9), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a!9");
+	mn_whole_section(m, 1);
+	expect_tree_at_rest(test, m, x);
+	expect_remove_ends(test, x);
+	mn_unregister(a);
+}
+
+static void decline_by_interval_and_hlist(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	x->decline = true;
+	a->error = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x!1");
+	expect_tree_at_rest(test, m, x);
+	expect_remove_ends(test, x);
+	mn_unregister(a);
+}
+
+static void decline_within_another_section_keeps_that_open(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+
+	a->error = -EAGAIN;
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	expect_tree_at_rest(test, m, x);
+	mn_remove(x);
+	mn_unregister(a);
+}
+
+static void exit_after_declined_sections_is_clean(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	int i;
+
+	a->error = -EAGAIN;
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	mn_heard(test);
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "xR aR");
+	expect_tree_at_rest(test, m, x);
+	expect_remove_ends(test, x);
+	mn_unregister(a);
+}
+
+/* Nobody can tell the caller, who changes the page tables all the same. */
+static void failing_invalidate_that_may_sleep_is_reported(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 4);
+	struct mn_int *y = mn_inserted(test, m, 'y', 2, 4);
+	struct mn_int *z = mn_inserted(test, m, 'z', 3, 4);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	y->decline_blockable = true;
+	mn_expect_warning(MN_WARN_INVALIDATE_FAILS);
+	mn_whole_section(m, 4);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y!4 z+4 a+4 a-4");
+	expect_tree_at_rest(test, m, x);
+	mn_unregister(a);
+	mn_remove(x);
+	mn_remove(y);
+	mn_remove(z);
+}
+
+/* The end of the address space */
+
+static void exit_invalidates_everything_once(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 9, 1);
+
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "xR yR");
+	KUNIT_EXPECT_EQ(test, x->seen.event, MMU_NOTIFY_RELEASE);
+	KUNIT_EXPECT_EQ(test, x->seen.start, 0);
+	KUNIT_EXPECT_EQ(test, x->seen.end, ULONG_MAX);
+	KUNIT_EXPECT_PTR_EQ(test, x->seen.mm, m->mm);
+	KUNIT_EXPECT_TRUE(test, mmu_notifier_range_blockable(&x->seen));
+	KUNIT_EXPECT_NULL(test, x->seen.owner);
+	mn_remove(x);
+	mn_remove(y);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 1);
+}
+
+static void exit_makes_readers_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	unsigned long seq = mmu_interval_read_begin(&x->mni);
+
+	mn_exit(m);
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
+	expect_tree_at_rest(test, m, x);
+	expect_remove_ends(test, x);
+}
+
+static void exit_runs_both_passes(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 1);
+
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "xR x.R");
+	expect_tree_at_rest(test, m, x);
+	mn_remove(x);
+}
+
+static void exit_tells_nobody_who_was_removed(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 1, 1);
+
+	mn_remove(x);
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "yR");
+	mn_remove(y);
+}
+
+static void exit_defers_the_remove_of_another_thread(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_thread *exit, *remove;
+
+	mn_gate_close(&x->at_invalidate);
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_invalidate));
+	remove = mn_thread_start(test, mn_remove, x);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_gate_open(&x->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "xR");
+}
+
+static struct kunit_case mn_invalidate_cases[] = {
+	KUNIT_CASE(callback_sees_mm_range_event_and_owner),
+	KUNIT_CASE(callback_sees_whether_it_may_sleep),
+	KUNIT_CASE(sleeping_is_checked_where_it_is_forbidden),
+	KUNIT_CASE(intervals_hear_before_the_hlist),
+	KUNIT_CASE(second_pass_follows_all_of_the_first),
+	KUNIT_CASE(second_pass_only_for_those_who_want_it),
+	KUNIT_CASE(one_and_two_passes_mix),
+	KUNIT_CASE(second_pass_comes_before_the_start_returns),
+	KUNIT_CASE(second_pass_comes_also_when_a_later_one_declines),
+	KUNIT_CASE(second_pass_does_not_come_twice),
+	KUNIT_CASE(decline_by_an_interval_asks_nobody_else),
+	KUNIT_CASE(decline_by_the_hlist_ends_it_for_the_tree),
+	KUNIT_CASE(decline_by_the_hlist_where_no_interval_is_met),
+	KUNIT_CASE(decline_by_interval_and_hlist),
+	KUNIT_CASE(decline_within_another_section_keeps_that_open),
+	KUNIT_CASE(exit_after_declined_sections_is_clean),
+	KUNIT_CASE(failing_invalidate_that_may_sleep_is_reported),
+	KUNIT_CASE(exit_invalidates_everything_once),
+	KUNIT_CASE(exit_makes_readers_retry),
+	KUNIT_CASE(exit_runs_both_passes),
+	KUNIT_CASE(exit_tells_nobody_who_was_removed),
+	KUNIT_CASE(exit_defers_the_remove_of_another_thread),
+	{}
+};
+
+static struct kunit_suite mn_invalidate_suite = {
+	.name = "mmu_interval_notifier_invalidate",
+	.init = mn_test_init,
+	.test_cases = mn_invalidate_cases,
+};
+
+kunit_test_suite(mn_invalidate_suite);

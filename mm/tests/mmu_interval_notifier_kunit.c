@@ -1,0 +1,833 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: KUnit suite of the mmu_notifier: interval subscriptions
+ *
+ * Insert, remove and collision-retry, in each of the states of the tree: idle,
+ * partly excluded (a section is active that meets nobody) and excluded (one
+ * that meets somebody). Intervals are at page 1 and after, elsewhere is page 9.
+ */
+
+#include <kunit/test.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched.h>
+
+#include "../mmu_notifier_internal.h"
+#include "mmu_notifier_kunit.h"
+
+#define MN_ELSEWHERE	9
+
+static struct mmu_notifier_subscriptions *subs_of(struct mn_mm *m)
+{
+	return m->mm->notifier_subscriptions;
+}
+
+/* Insert and remove */
+
+static void insert_on_new_mm(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+
+	mn_insert(x);
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	KUNIT_EXPECT_PTR_EQ(test, x->mni.mm, m->mm);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_remove(x);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+}
+
+static void insert_under_mmap_lock(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+
+	mn_insert_locked(x);
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	KUNIT_EXPECT_PTR_EQ(test, x->mni.mm, m->mm);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_remove(x);
+}
+
+static void insert_pins_the_mm_struct(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	int before = mn_mm_refs(m);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before + 1);
+	mn_remove(x);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+}
+
+static void insert_again_after_remove(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test), *other = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+
+	mn_remove(x);
+	x->m = other;
+	x->first = 2;
+	mn_insert(x);
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	mn_whole_section(m, 1);
+	mn_whole_section(other, 1);
+	mn_whole_section(other, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+2");
+	mn_remove(x);
+}
+
+static void insert_beside_an_equal_one(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 1, 1);
+
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&x->calls), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&y->calls), 1);
+	mn_remove(x);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&x->calls), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&y->calls), 2);
+	mn_remove(y);
+}
+
+/* Drivers take ->mm for a sign that it is inserted, and remove it if so. */
+static void expect_insert_fails(struct kunit *test, unsigned long start,
+				unsigned long length,
+				const struct mmu_interval_notifier_ops *ops,
+				int error)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	int before = mn_mm_refs(m), ret;
+
+	x->mni.mm = m->mm;
+	ret = mmu_interval_notifier_insert(&x->mni, m->mm, start, length, ops);
+	KUNIT_EXPECT_EQ(test, ret, error);
+	KUNIT_EXPECT_NULL(test, x->mni.mm);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+}
+
+static void expect_insert_locked_fails(struct kunit *test, unsigned long start,
+				       unsigned long length, int error)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	int before = mn_mm_refs(m), ret;
+
+	x->mni.mm = m->mm;
+	mmap_write_lock(m->mm);
+	ret = mmu_interval_notifier_insert_locked(&x->mni, m->mm, start, length,
+						  &mn_int_ops);
+	mmap_write_unlock(m->mm);
+	KUNIT_EXPECT_EQ(test, ret, error);
+	KUNIT_EXPECT_NULL(test, x->mni.mm);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+}
+
+static void insert_refuses_length_0(struct kunit *test)
+{
+	expect_insert_fails(test, mn_address(1), 0, &mn_int_ops, -EOVERFLOW);
+	expect_insert_locked_fails(test, mn_address(1), 0, -EOVERFLOW);
+}
+
+static void insert_refuses_a_range_that_wraps(struct kunit *test)
+{
+	expect_insert_fails(test, -PAGE_SIZE, 2 * PAGE_SIZE, &mn_int_ops,
+			    -EOVERFLOW);
+	expect_insert_locked_fails(test, -PAGE_SIZE, 2 * PAGE_SIZE, -EOVERFLOW);
+}
+
+static void insert_refuses_ops_without_callbacks(struct kunit *test)
+{
+	static const struct mmu_interval_notifier_ops none;
+
+	mn_expect_warning(MN_WARN_INSERT_OPS);
+	expect_insert_fails(test, mn_address(1), PAGE_SIZE, &none, -EINVAL);
+}
+
+static void insert_refuses_half_of_two_passes(struct kunit *test)
+{
+	struct mmu_interval_notifier_ops half = mn_int_ops_two;
+
+	half.invalidate_finish = NULL;
+	mn_expect_warning(MN_WARN_INSERT_OPS);
+	expect_insert_fails(test, mn_address(1), PAGE_SIZE, &half, -EINVAL);
+}
+
+static void insert_takes_a_range_up_to_the_last_address(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	struct mmu_notifier_range range;
+	int ret;
+
+	ret = mmu_interval_notifier_insert(&x->mni, m->mm, -PAGE_SIZE,
+					   PAGE_SIZE, &mn_int_ops);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, m->mm, 0,
+				ULONG_MAX);
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_EQ(test, atomic_read(&x->calls), 1);
+	mn_remove(x);
+}
+
+static void insert_after_a_failed_one(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 0);
+
+	mn_insert(x);
+	KUNIT_ASSERT_EQ(test, x->ret, -EOVERFLOW);
+	x->pages = 1;
+	mn_insert(x);
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_remove(x);
+}
+
+static void insert_refuses_an_mm_without_users(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+
+	mn_exit(m);
+	mn_expect_warning(MN_WARN_FIRST_INSERT_NO_USERS);
+	mn_insert(x);
+	KUNIT_EXPECT_EQ(test, x->ret, -EINVAL);
+	KUNIT_EXPECT_NULL(test, x->mni.mm);
+}
+
+static void insert_refuses_an_mm_that_has_lost_its_users(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 1, 1);
+
+	mn_exit(m);
+	mn_expect_warning(MN_WARN_INSERT_NO_USERS);
+	mn_insert(y);
+	KUNIT_EXPECT_EQ(test, y->ret, -EINVAL);
+	KUNIT_EXPECT_NULL(test, y->mni.mm);
+	mn_remove(x);
+}
+
+static void remove_without_insert_warns_and_does_nothing(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 1, 1);
+	int before = mn_mm_refs(m);
+
+	mn_expect_warning(MN_WARN_REMOVE_NO_MM);
+	mn_remove(y);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_remove(x);
+}
+
+static void remove_twice_warns_and_does_nothing(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 1, 1);
+	int before;
+
+	mn_remove(x);
+	before = mn_mm_refs(m);
+	mn_expect_warning(MN_WARN_REMOVE_TWICE);
+	mn_remove(x);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+1");
+	mn_remove(y);
+}
+
+/* Which sections meet an interval: here of the pages 4 to 7 */
+
+struct overlap {
+	unsigned int offset, length;	/* from page 0, in bytes */
+	bool meets;
+	const char *desc;
+};
+
+#define MN_PAGES(n)	((n) * PAGE_SIZE)
+
+static const struct overlap overlaps[] = {
+	{ MN_PAGES(2), MN_PAGES(1), false, "apart, before" },
+	{ MN_PAGES(3), MN_PAGES(1), false, "ends right before" },
+	{ MN_PAGES(3), MN_PAGES(1) + 1, true, "covers the first byte" },
+	{ MN_PAGES(4), 1, true, "is the first byte" },
+	{ MN_PAGES(4), MN_PAGES(4), true, "is equal" },
+	{ MN_PAGES(5), MN_PAGES(1), true, "is inside" },
+	{ MN_PAGES(2), MN_PAGES(9), true, "covers it" },
+	{ MN_PAGES(8) - 1, 1, true, "is the last byte" },
+	{ MN_PAGES(8) - 1, MN_PAGES(2), true, "covers the last byte" },
+	{ MN_PAGES(8), MN_PAGES(1), false, "begins right after" },
+	{ MN_PAGES(9), MN_PAGES(1), false, "apart, after" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(overlap, overlaps, desc);
+
+static void sections_reach_the_intervals_that_they_meet(struct kunit *test)
+{
+	const struct overlap *overlap = test->param_value;
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 4, 4);
+	struct mmu_notifier_range range;
+	unsigned long start = mn_address(0) + overlap->offset;
+
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, m->mm, start,
+				start + overlap->length);
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_EQ(test, atomic_read(&x->calls), overlap->meets ? 1 : 0);
+	mn_remove(x);
+}
+
+static void sections_reach_all_intervals_that_they_meet(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *subs[16];
+	struct mmu_notifier_range range;
+	int i;
+
+	/* Every second page */
+	for (i = 0; i < ARRAY_SIZE(subs); i++)
+		subs[i] = mn_inserted(test, m, 'x', 2 * i, 1);
+	mn_range(&range, m, 5, 12);
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	for (i = 0; i < ARRAY_SIZE(subs); i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&subs[i]->calls),
+				2 * i >= 5 && 2 * i < 17);
+		mn_remove(subs[i]);
+	}
+}
+
+/* Collision-retry */
+
+static void read_without_invalidation_needs_no_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	unsigned long seq = mmu_interval_read_begin(&x->mni);
+
+	KUNIT_EXPECT_FALSE(test, mmu_interval_check_retry(&x->mni, seq));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
+	mn_remove(x);
+}
+
+static void invalidation_after_begin_makes_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	unsigned long seq = mmu_interval_read_begin(&x->mni);
+
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_check_retry(&x->mni, seq));
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
+
+	/* And the second attempt does it. */
+	seq = mmu_interval_read_begin(&x->mni);
+	KUNIT_EXPECT_FALSE(test, mmu_interval_check_retry(&x->mni, seq));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
+	mn_remove(x);
+}
+
+static void invalidation_before_begin_makes_no_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	unsigned long seq;
+
+	mn_whole_section(m, 1);
+	seq = mmu_interval_read_begin(&x->mni);
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
+	mn_remove(x);
+}
+
+static void invalidation_elsewhere_makes_no_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 2, 1);
+	unsigned long seq = mmu_interval_read_begin(&x->mni);
+
+	mn_whole_section(m, 2);
+	mn_whole_section(m, MN_ELSEWHERE);
+	KUNIT_EXPECT_FALSE(test, mmu_interval_check_retry(&x->mni, seq));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
+	mn_remove(y);
+	mn_remove(x);
+}
+
+/* Also while the section is open: the driver must not use what it read. */
+static void retry_is_seen_as_soon_as_invalidate_has_run(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	unsigned long seq = mmu_interval_read_begin(&x->mni);
+	struct mmu_notifier_range range;
+
+	mmap_read_lock(m->mm);
+	mn_start(&range, m, 1);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_check_retry(&x->mni, seq));
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	mn_remove(x);
+}
+
+static void every_invalidation_has_a_sequence_of_its_own(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	unsigned long last = 0;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		mn_whole_section(m, 1);
+		KUNIT_EXPECT_EQ(test, x->seq & 1, 1);
+		KUNIT_EXPECT_NE(test, x->seq, last);
+		last = x->seq;
+	}
+	mn_remove(x);
+}
+
+static void begin_waits_for_the_section_that_it_meets(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, x->seq));
+	mn_remove(x);
+}
+
+static void begin_waits_for_all_overlapping_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *one = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_section *two = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(one));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(two));
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(one));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(two));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	mn_remove(x);
+}
+
+static void begin_does_not_wait_for_sections_elsewhere(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 2, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 2);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, x->seq));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	mn_remove(y);
+	mn_remove(x);
+}
+
+/* Insert and remove while sections are active */
+
+/* The section was not told, so a reader has to wait for its end. */
+static void insert_while_partly_excluded_makes_begin_wait(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 2, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 2);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, y);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	KUNIT_EXPECT_EQ(test, subs_of(m)->invalidate_seq & 1, 0);
+	mn_insert(y);
+	KUNIT_EXPECT_EQ(test, y->ret, 0);
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(y, y->seq));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+	mn_whole_section(m, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+2");
+	mn_remove(y);
+	mn_remove(x);
+}
+
+static void insert_while_partly_excluded_hears_new_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 2, 1);
+	struct mn_section *section;
+
+	section = mn_section(test, m, MN_MMAP_READ, MN_ELSEWHERE);
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_insert(y);
+	mn_whole_section(m, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+2");
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	mn_remove(y);
+	mn_remove(x);
+}
+
+/* The insert is put off, and begin waits until it is done. */
+static void insert_while_excluded_makes_begin_wait(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 2, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, y);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_insert(y);
+	KUNIT_EXPECT_EQ(test, y->ret, 0);
+	KUNIT_EXPECT_PTR_EQ(test, y->mni.mm, m->mm);
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_whole_section(m, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+2");
+	mn_remove(y);
+	mn_remove(x);
+}
+
+static void insert_while_excluded_is_done_by_last_section(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 2, 1);
+	struct mn_section *one = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_section *two = mn_section(test, m, MN_MMAP_READ,
+					    MN_ELSEWHERE);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, y);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(one));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(two));
+	mn_insert(y);
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(one));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(two));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	mn_whole_section(m, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 y+2");
+	mn_remove(y);
+	mn_remove(x);
+}
+
+static void remove_while_idle_does_not_wait(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_thread *remove = mn_thread_start(test, mn_remove, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+}
+
+static void remove_while_partly_excluded_does_not_wait(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section;
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	section = mn_section(test, m, MN_MMAP_READ, MN_ELSEWHERE);
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+}
+
+static void remove_while_excluded_waits(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+}
+
+/* Its memory may be freed right after. */
+static void remove_waits_for_its_own_callback(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	mn_gate_close(&x->at_invalidate);
+	mn_gate_open(&section->open);
+	mn_thread_run(section->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_invalidate));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_gate_open(&x->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(section->thread));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+}
+
+static void remove_of_a_deferred_insert_does_not_wait(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 2, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, y);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_insert(y);
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	mn_whole_section(m, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_remove(x);
+}
+
+static void insert_and_remove_defer_in_one_section(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 2, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_insert(y);
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	mn_whole_section(m, 1);
+	mn_whole_section(m, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 y+2");
+	mn_remove(y);
+}
+
+static void tree_is_idle_again_after_everything(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+
+	mn_whole_section(m, 1);
+	mn_whole_section(m, MN_ELSEWHERE);
+	mn_whole_section_nonblock(m, 1);
+	KUNIT_EXPECT_EQ(test, subs_of(m)->active_invalidate_ranges, 0);
+	KUNIT_EXPECT_EQ(test, subs_of(m)->invalidate_seq & 1, 0);
+	mn_remove(x);
+	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs_of(m)));
+}
+
+/* Many at once: a device that reads while its pages are invalidated */
+
+#define MN_READS	2000
+
+struct mirror {
+	struct mn_mm *m;
+	struct mn_int *x;
+	bool stop;
+	unsigned long version;	/* of the page table, in this play */
+	int stale;
+	int good;
+};
+
+static void mirror_invalidates(void *arg)
+{
+	struct mirror *mirror = arg;
+	struct mmu_notifier_range range;
+
+	while (!READ_ONCE(mirror->stop)) {
+		mmap_read_lock(mirror->m->mm);
+		mn_start(&range, mirror->m, 1);
+		WRITE_ONCE(mirror->version, mirror->version + 1);
+		mn_end(&range);
+		mmap_read_unlock(mirror->m->mm);
+		cond_resched();
+	}
+}
+
+/* Once it holds the driver's lock, nothing can come between. */
+static void mirror_reads_once(struct mirror *mirror)
+{
+	struct mn_int *x = mirror->x;
+	unsigned long seq, version;
+
+	seq = mmu_interval_read_begin(&x->mni);
+	version = READ_ONCE(mirror->version);
+	spin_lock(&x->lock);
+	if (!mmu_interval_read_retry(&x->mni, seq)) {
+		mirror->good++;
+		mirror->stale += version != READ_ONCE(mirror->version);
+	}
+	spin_unlock(&x->lock);
+}
+
+static void mirror_reads(void *arg)
+{
+	struct mirror *mirror = arg;
+	int i;
+
+	for (i = 0; i < MN_READS; i++) {
+		mirror_reads_once(mirror);
+		cond_resched();
+	}
+	WRITE_ONCE(mirror->stop, true);
+}
+
+static void reader_never_uses_what_was_invalidated(struct kunit *test)
+{
+	struct mirror *mirror = mn_alloc(test, sizeof(*mirror));
+	struct mn_thread *reads, *invalidates;
+
+	mirror->m = mn_mm(test);
+	mirror->x = mn_inserted(test, mirror->m, 'x', 1, 1);
+	reads = mn_thread(test, mirror_reads, mirror);
+	invalidates = mn_thread(test, mirror_invalidates, mirror);
+	mn_thread_run(reads);
+	mn_thread_run(invalidates);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(reads));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(invalidates));
+	KUNIT_EXPECT_EQ(test, mirror->stale, 0);
+	KUNIT_EXPECT_GT(test, mirror->good, 0);
+	mn_remove(mirror->x);
+}
+
+static void churn_intervals(void *arg)
+{
+	struct mn_int *x = arg;
+	int i;
+
+	for (i = 0; i < MN_READS && !x->ret; i++) {
+		mn_insert(x);
+		mn_remove(x);
+		cond_resched();
+	}
+}
+
+static void inserts_and_removes_race_with_sections(struct kunit *test)
+{
+	struct mirror *mirror = mn_alloc(test, sizeof(*mirror));
+	struct mn_thread *churns[2], *invalidates;
+	struct mn_int *subs[2];
+	int i;
+
+	mirror->m = mn_mm(test);
+	mirror->x = mn_inserted(test, mirror->m, 'x', 1, 1);
+	for (i = 0; i < ARRAY_SIZE(subs); i++) {
+		subs[i] = mn_int(test, mirror->m, 'y', i, 2);
+		churns[i] = mn_thread(test, churn_intervals, subs[i]);
+	}
+	invalidates = mn_thread_start(test, mirror_invalidates, mirror);
+	for (i = 0; i < ARRAY_SIZE(subs); i++)
+		mn_thread_run(churns[i]);
+	for (i = 0; i < ARRAY_SIZE(subs); i++) {
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(churns[i]));
+		KUNIT_EXPECT_EQ(test, subs[i]->ret, 0);
+	}
+	WRITE_ONCE(mirror->stop, true);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(invalidates));
+	mn_remove(mirror->x);
+	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs_of(mirror->m)));
+}
+
+static struct kunit_case mn_interval_cases[] = {
+	KUNIT_CASE(insert_on_new_mm),
+	KUNIT_CASE(insert_under_mmap_lock),
+	KUNIT_CASE(insert_pins_the_mm_struct),
+	KUNIT_CASE(insert_again_after_remove),
+	KUNIT_CASE(insert_beside_an_equal_one),
+	KUNIT_CASE(insert_refuses_length_0),
+	KUNIT_CASE(insert_refuses_a_range_that_wraps),
+	KUNIT_CASE(insert_refuses_ops_without_callbacks),
+	KUNIT_CASE(insert_refuses_half_of_two_passes),
+	KUNIT_CASE(insert_takes_a_range_up_to_the_last_address),
+	KUNIT_CASE(insert_after_a_failed_one),
+	KUNIT_CASE(insert_refuses_an_mm_without_users),
+	KUNIT_CASE(insert_refuses_an_mm_that_has_lost_its_users),
+	KUNIT_CASE(remove_without_insert_warns_and_does_nothing),
+	KUNIT_CASE(remove_twice_warns_and_does_nothing),
+	KUNIT_CASE_PARAM(sections_reach_the_intervals_that_they_meet,
+			 overlap_gen_params),
+	KUNIT_CASE(sections_reach_all_intervals_that_they_meet),
+	KUNIT_CASE(read_without_invalidation_needs_no_retry),
+	KUNIT_CASE(invalidation_after_begin_makes_retry),
+	KUNIT_CASE(invalidation_before_begin_makes_no_retry),
+	KUNIT_CASE(invalidation_elsewhere_makes_no_retry),
+	KUNIT_CASE(retry_is_seen_as_soon_as_invalidate_has_run),
+	KUNIT_CASE(every_invalidation_has_a_sequence_of_its_own),
+	KUNIT_CASE(begin_waits_for_the_section_that_it_meets),
+	KUNIT_CASE(begin_waits_for_all_overlapping_sections),
+	KUNIT_CASE(begin_does_not_wait_for_sections_elsewhere),
+	KUNIT_CASE(insert_while_partly_excluded_makes_begin_wait),
+	KUNIT_CASE(insert_while_partly_excluded_hears_new_sections),
+	KUNIT_CASE(insert_while_excluded_makes_begin_wait),
+	KUNIT_CASE(insert_while_excluded_is_done_by_last_section),
+	KUNIT_CASE(remove_while_idle_does_not_wait),
+	KUNIT_CASE(remove_while_partly_excluded_does_not_wait),
+	KUNIT_CASE(remove_while_excluded_waits),
+	KUNIT_CASE(remove_waits_for_its_own_callback),
+	KUNIT_CASE(remove_of_a_deferred_insert_does_not_wait),
+	KUNIT_CASE(insert_and_remove_defer_in_one_section),
+	KUNIT_CASE(tree_is_idle_again_after_everything),
+	KUNIT_CASE_SLOW(reader_never_uses_what_was_invalidated),
+	KUNIT_CASE_SLOW(inserts_and_removes_race_with_sections),
+	{}
+};
+
+static struct kunit_suite mn_interval_suite = {
+	.name = "mmu_interval_notifier",
+	.init = mn_test_init,
+	.test_cases = mn_interval_cases,
+};
+
+kunit_test_suite(mn_interval_suite);

@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: KUnit suite of the mmu_notifier: the end of the address space
+ *
+ * ->release runs once per subscription, whether exit or unregister is first,
+ * before any page is freed, and neither returns before it is over.
+ */
+
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/sched.h>
+
+#include "mmu_notifier_kunit.h"
+
+static void exit_releases_once(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+	mn_unregister(a);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+}
+
+static void unregister_releases_once(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	mn_unregister(a);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+}
+
+static void exit_releases_all_newest_first(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR aR");
+	mn_unregister(a);
+	mn_unregister(b);
+	mn_unregister(c);
+}
+
+static void subscription_outlives_the_exit(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	mn_exit(m);
+	/* One is the fixture's. */
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 2);
+	KUNIT_EXPECT_PTR_EQ(test, a->mn.mm, m->mm);
+	mn_unregister(a);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 1);
+}
+
+static void exit_without_release_callback(struct kunit *test)
+{
+	static const struct mmu_notifier_ops ops = {
+		.invalidate_range_start = mn_on_start,
+		.invalidate_range_end = mn_on_end,
+	};
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered_ops(test, m, 'a', &ops);
+	struct mn_sub *b = mn_registered(test, m, 'b');
+
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "bR");
+	mn_unregister(a);
+	mn_unregister(b);
+}
+
+/* m->anon has a page, so that page tables are there until exit frees them. */
+static bool pages_are_there(struct mn_mm *m)
+{
+	return mm_pgtables_bytes(m->mm) > 0;
+}
+
+static void look_for_pages(struct mn_sub *sub)
+{
+	sub->ret = pages_are_there(sub->m);
+}
+
+static void exit_releases_before_it_frees_pages(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	a->on_release = look_for_pages;
+	mn_exit(m);
+	KUNIT_EXPECT_TRUE(test, a->ret);
+	KUNIT_EXPECT_FALSE(test, pages_are_there(m));
+	mn_unregister(a);
+}
+
+/* They are not told what is unmapped at exit: ->release was the last word. */
+static void exit_unmaps_in_silence_after_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+	KUNIT_EXPECT_EQ(test, atomic_read(&a->starts), 0);
+	mn_unregister(a);
+}
+
+/* Exit and unregister at once */
+
+static void unregister_awaits_the_release_of_exit(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_thread *exit, *unregister;
+
+	mn_gate_close(&a->at_release);
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	unregister = mn_thread_start(test, mn_unregister, a);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(unregister));
+
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+}
+
+static void exit_awaits_the_release_of_unregister(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_thread *exit, *unregister;
+
+	mn_gate_close(&a->at_release);
+	unregister = mn_thread_start(test, mn_unregister, a);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
+	KUNIT_EXPECT_TRUE(test, pages_are_there(m));
+
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+}
+
+/* Reclaim may be in a start while the last user exits. */
+static void exit_awaits_running_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_section *section;
+	struct mn_thread *exit;
+
+	section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
+	KUNIT_EXPECT_TRUE(test, pages_are_there(m));
+
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 aR a-1");
+	mn_unregister(a);
+}
+
+/* Who is not through with ->release yet is told of what reclaim does. */
+static void sections_are_delivered_while_release_runs(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_section *section;
+	struct mn_thread *exit;
+
+	section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	mn_gate_close(&a->at_release);
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR a+1 a-1");
+	mn_unregister(a);
+}
+
+#define MN_RACES	40
+
+struct race {
+	struct mn_sub *sub;
+	struct completion go;
+};
+
+static void unregister_on_go(void *arg)
+{
+	struct race *race = arg;
+
+	wait_for_completion(&race->go);
+	mn_unregister(race->sub);
+}
+
+static void race_exit_with_unregister(struct kunit *test)
+{
+	struct race *race = mn_alloc(test, sizeof(*race));
+	struct mn_mm *m = mn_mm(test);
+	struct mn_thread *thread;
+
+	race->sub = mn_registered(test, m, 'a');
+	init_completion(&race->go);
+	thread = mn_thread_start(test, unregister_on_go, race);
+	complete(&race->go);
+	mn_exit(m);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 1);
+}
+
+static void unregister_racing_with_exit_releases_once(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < MN_RACES; i++)
+		race_exit_with_unregister(test);
+}
+
+/* What ->release may do */
+
+static void put_self(struct mn_sub *sub)
+{
+	mn_put(sub);
+}
+
+static void put_from_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *p = mn_gotten(test, m);
+
+	p->on_release = put_self;
+	mn_exit(m);
+	mmu_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&p->releases), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&p->frees), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&a->releases), 1);
+	mn_unregister(a);
+}
+
+static void put_after_exit(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+
+	mn_exit(m);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pR");
+	mn_put(p);
+	mmu_notifier_synchronize();
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pF");
+}
+
+static void put_before_exit_frees_meanwhile(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+
+	mn_put(p);
+	mn_exit(m);
+	mmu_notifier_synchronize();
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pF");
+}
+
+static void unregister_self(struct mn_sub *sub)
+{
+	mn_unregister(sub);
+}
+
+static void unregister_self_from_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit;
+
+	b->on_release = unregister_self;
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR aR");
+	mn_unregister(a);
+	mn_unregister(c);
+}
+
+static void unregister_other(struct mn_sub *sub)
+{
+	mn_unregister(sub->other);
+}
+
+static void unregister_from_release_one_that_is_next(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit;
+
+	c->on_release = unregister_other;
+	c->other = b;
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR aR");
+	mn_unregister(a);
+	mn_unregister(c);
+}
+
+static void unregister_from_release_one_that_was_before(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit;
+
+	b->on_release = unregister_other;
+	b->other = c;
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR aR");
+	mn_unregister(a);
+	mn_unregister(b);
+}
+
+/*
+ * a's ->release unregisters b, and so may wait. Who unregisters a at the same
+ * time still has to wait for a's ->release.
+ */
+static void unregister_awaits_a_release_that_unregisters(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_thread *exit, *unregister;
+
+	a->on_release = unregister_other;
+	a->other = b;
+	mn_gate_close(&a->at_release);
+	mn_gate_close(&b->at_release);
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	unregister = mn_thread_start(test, mn_unregister, a);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(unregister));
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&b->at_release));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(unregister));
+
+	mn_gate_open(&b->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR bR");
+}
+
+/* The same for an object that is put meanwhile. */
+static void put_awaits_a_release_that_unregisters(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *p = mn_gotten(test, m);
+	struct mn_thread *exit, *sync;
+
+	p->on_release = unregister_other;
+	p->other = b;
+	mn_gate_close(&p->at_release);
+	mn_gate_close(&b->at_release);
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&p->at_release));
+	mn_put(p);
+	mn_gate_open(&p->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&b->at_release));
+	sync = mn_thread_start(test, mn_synchronize, NULL);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(sync));
+
+	mn_gate_open(&b->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(sync));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pR bR pF");
+}
+
+static struct kunit_case mn_release_cases[] = {
+	KUNIT_CASE(exit_releases_once),
+	KUNIT_CASE(unregister_releases_once),
+	KUNIT_CASE(exit_releases_all_newest_first),
+	KUNIT_CASE(subscription_outlives_the_exit),
+	KUNIT_CASE(exit_without_release_callback),
+	KUNIT_CASE(exit_releases_before_it_frees_pages),
+	KUNIT_CASE(exit_unmaps_in_silence_after_release),
+	KUNIT_CASE(unregister_awaits_the_release_of_exit),
+	KUNIT_CASE(exit_awaits_the_release_of_unregister),
+	KUNIT_CASE(exit_awaits_running_sections),
+	KUNIT_CASE(sections_are_delivered_while_release_runs),
+	KUNIT_CASE_SLOW(unregister_racing_with_exit_releases_once),
+	KUNIT_CASE(put_from_release),
+	KUNIT_CASE(put_after_exit),
+	KUNIT_CASE(put_before_exit_frees_meanwhile),
+	KUNIT_CASE(unregister_self_from_release),
+	KUNIT_CASE(unregister_from_release_one_that_is_next),
+	KUNIT_CASE(unregister_from_release_one_that_was_before),
+	KUNIT_CASE(unregister_awaits_a_release_that_unregisters),
+	KUNIT_CASE(put_awaits_a_release_that_unregisters),
+	{}
+};
+
+static struct kunit_suite mn_release_suite = {
+	.name = "mmu_notifier_release",
+	.init = mn_test_init,
+	.test_cases = mn_release_cases,
+};
+
+kunit_test_suite(mn_release_suite);
