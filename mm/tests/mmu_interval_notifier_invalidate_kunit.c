@@ -169,9 +169,23 @@ static void second_pass_comes_also_when_a_later_one_declines(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 4), -EAGAIN);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y!4 x.4");
 	expect_tree_at_rest(test, m, x);
-	mn_remove(x);
-	mn_remove(y);
-	mn_remove(z);
+	expect_remove_ends(test, x);
+	expect_remove_ends(test, y);
+	expect_remove_ends(test, z);
+}
+
+static void second_pass_comes_for_the_one_that_declines(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 4);
+
+	/* It has begun with its work, which has to be brought to an end. */
+	x->decline = true;
+	x->second_declined = true;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x!1 x.1");
+	expect_tree_at_rest(test, m, x);
+	expect_remove_ends(test, x);
 }
 
 static void second_pass_does_not_come_twice(struct kunit *test)
@@ -271,7 +285,7 @@ static void decline_within_another_section_keeps_that_open(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
 	expect_tree_at_rest(test, m, x);
-	mn_remove(x);
+	expect_remove_ends(test, x);
 	mn_unregister(a);
 }
 
@@ -308,9 +322,9 @@ static void failing_invalidate_that_may_sleep_is_reported(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+4 y!4 z+4 a+4 a-4");
 	expect_tree_at_rest(test, m, x);
 	mn_unregister(a);
-	mn_remove(x);
-	mn_remove(y);
-	mn_remove(z);
+	expect_remove_ends(test, x);
+	expect_remove_ends(test, y);
+	expect_remove_ends(test, z);
 }
 
 /* The end of the address space */
@@ -354,7 +368,7 @@ static void exit_runs_both_passes(struct kunit *test)
 	mn_exit(m);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "xR x.R");
 	expect_tree_at_rest(test, m, x);
-	mn_remove(x);
+	expect_remove_ends(test, x);
 }
 
 static void exit_tells_nobody_who_was_removed(struct kunit *test)
@@ -396,6 +410,7 @@ static struct kunit_case mn_invalidate_cases[] = {
 	KUNIT_CASE(one_and_two_passes_mix),
 	KUNIT_CASE(second_pass_comes_before_the_start_returns),
 	KUNIT_CASE(second_pass_comes_also_when_a_later_one_declines),
+	KUNIT_CASE(second_pass_comes_for_the_one_that_declines),
 	KUNIT_CASE(second_pass_does_not_come_twice),
 	KUNIT_CASE(decline_by_an_interval_asks_nobody_else),
 	KUNIT_CASE(decline_by_the_hlist_ends_it_for_the_tree),

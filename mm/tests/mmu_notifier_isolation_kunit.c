@@ -11,23 +11,32 @@
 
 #include "mmu_notifier_kunit.h"
 
-/* An address space where a section is stuck in the start of subscriber a. */
+/*
+ * An address space where a section is stuck in the start of subscriber a, and
+ * the unregistration of another subscriber waits for it.
+ */
 struct busy {
 	struct mn_mm *m;
 	struct mn_sub *a;
+	struct mn_sub *leaver;
 	struct mn_int *x;
 	struct mn_section *section;
+	struct mn_thread *leaves;
 };
 
 static void busy_begins(struct kunit *test, struct busy *busy)
 {
 	busy->m = mn_mm(test);
 	busy->a = mn_registered(test, busy->m, 'a');
+	busy->leaver = mn_registered(test, busy->m, 'l');
+	busy->leaves = mn_thread(test, mn_unregister, busy->leaver);
 	busy->x = mn_inserted(test, busy->m, 'x', 1, 1);
 	busy->section = mn_section(test, busy->m, MN_MMAP_READ, 1);
 	mn_gate_close(&busy->a->at_start);
 	mn_thread_run(busy->section->thread);
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&busy->a->at_start));
+	mn_thread_run(busy->leaves);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(busy->leaves));
 }
 
 static void busy_ends(struct kunit *test, struct busy *busy)
@@ -35,6 +44,7 @@ static void busy_ends(struct kunit *test, struct busy *busy)
 	KUNIT_EXPECT_FALSE(test, mn_thread_ended(busy->section->thread));
 	mn_gate_open(&busy->a->at_start);
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(busy->section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(busy->leaves));
 	mn_remove(busy->x);
 	mn_unregister(busy->a);
 }
@@ -158,6 +168,29 @@ static void sections_while_another_mm_is_stuck(struct kunit *test)
 	mn_unregister(b);
 }
 
+/* It waits for a lock, which it must do without one that others need. */
+static void register_while_a_first_register_waits(struct kunit *test)
+{
+	struct mn_mm *stuck = mn_mm_mapped(test), *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_sub(test, stuck, 'a');
+	struct mn_sub *b = mn_sub(test, m, 'b');
+	struct mn_thread *waits = mn_thread(test, mn_register, a);
+	struct mn_thread *thread = mn_thread(test, mn_register, b);
+	bool blocked, ended;
+
+	mn_cover(stuck, MN_I_MMAP_READ);
+	mn_thread_run(waits);
+	blocked = mn_thread_blocked(waits);
+	mn_thread_run(thread);
+	ended = mn_thread_ends(thread);
+	mn_uncover(stuck, MN_I_MMAP_READ);
+	KUNIT_EXPECT_TRUE(test, blocked);
+	KUNIT_EXPECT_TRUE(test, ended);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(waits));
+	mn_unregister(b);
+	mn_unregister(a);
+}
+
 static void release_of_another_mm_delays_nobody(struct kunit *test)
 {
 	struct mn_mm *stuck = mn_mm(test), *m = mn_mm(test);
@@ -188,6 +221,7 @@ static struct kunit_case mn_isolation_cases[] = {
 	KUNIT_CASE(put_frees_while_another_mm_has_to_wait),
 	KUNIT_CASE(insert_and_remove_while_another_mm_is_stuck),
 	KUNIT_CASE(sections_while_another_mm_is_stuck),
+	KUNIT_CASE(register_while_a_first_register_waits),
 	KUNIT_CASE(release_of_another_mm_delays_nobody),
 	{}
 };

@@ -95,16 +95,18 @@ struct mn_mm {
 	struct list_head all;
 	struct mm_struct *mm;
 	bool exited;
+	bool dropped;
 	struct file *file;
 	struct address_space *mapping;	/* of the pages 0 to 15 */
 	struct vm_area_struct *anon;	/* the pages 16 to 31 */
+	struct page *page;		/* the first one of anon, held */
 };
 
 struct mn_mm *mn_mm(struct kunit *test);
 struct mn_mm *mn_mm_mapped(struct kunit *test);
-struct vm_area_struct *mn_map_anon(struct kunit *test, struct mn_mm *m,
-				   unsigned long start);
+void mn_map_anon(struct kunit *test, struct mn_mm *m, unsigned long start);
 void mn_exit(void *m);
+void mn_drop(struct mn_mm *m);
 int mn_mm_refs(struct mn_mm *m);
 unsigned long mn_address(unsigned int page);
 
@@ -193,7 +195,8 @@ struct mn_int {
 	spinlock_t lock;	/* the driver's */
 	bool decline;		/* sections that are not blockable */
 	bool decline_blockable;	/* and those that are */
-	bool second;		/* wants a second pass, if the ops have one */
+	bool second;		/* wants a second pass, if the ops have one, */
+	bool second_declined;	/* and even if it declines */
 	struct mmu_interval_notifier_finish finish;
 	struct mn_gate at_invalidate;
 

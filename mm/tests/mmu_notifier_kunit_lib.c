@@ -265,6 +265,13 @@ void mn_exit(void *arg)
 	mmput(m->mm);
 }
 
+/* Give up the reference that keeps the structure for the fixture to look at. */
+void mn_drop(struct mn_mm *m)
+{
+	m->dropped = true;
+	mmdrop(m->mm);
+}
+
 static struct vm_area_struct *mn_vma(struct kunit *test, struct mn_mm *m,
 				     unsigned long start, vm_flags_t flags)
 {
@@ -307,22 +314,20 @@ static void mn_map_file(struct kunit *test, struct mn_mm *m)
 }
 
 /* Writes to the first page, so that there is an anon_vma. */
-struct vm_area_struct *mn_map_anon(struct kunit *test, struct mn_mm *m,
-				   unsigned long start)
+void mn_map_anon(struct kunit *test, struct mn_mm *m, unsigned long start)
 {
 	struct vm_area_struct *vma = mn_vma(test, m, start, 0);
-	struct page *page;
 	long pages;
 
 	vma_set_anonymous(vma);
 	mn_vma_insert(test, m, vma);
 	mmap_read_lock(m->mm);
-	pages = get_user_pages_remote(m->mm, start, 1, FOLL_WRITE, &page, NULL);
+	pages = get_user_pages_remote(m->mm, start, 1, FOLL_WRITE, &m->page,
+				      NULL);
 	mmap_read_unlock(m->mm);
 	KUNIT_ASSERT_EQ(test, pages, 1);
-	put_page(page);
 	KUNIT_ASSERT_NOT_NULL(test, vma->anon_vma);
-	return vma;
+	m->anon = vma;
 }
 
 struct mn_mm *mn_mm_mapped(struct kunit *test)
@@ -330,7 +335,7 @@ struct mn_mm *mn_mm_mapped(struct kunit *test)
 	struct mn_mm *m = mn_mm(test);
 
 	mn_map_file(test, m);
-	m->anon = mn_map_anon(test, m, mn_address(MN_MAP_PAGES));
+	mn_map_anon(test, m, mn_address(MN_MAP_PAGES));
 	return m;
 }
 
@@ -338,9 +343,13 @@ static void mn_mm_free(struct mn_test *t, struct mn_mm *m)
 {
 	if (!m->exited)
 		mn_exit(m);
-	/* Each reference that a subscription took has been dropped. */
-	KUNIT_EXPECT_EQ(t->test, mn_mm_refs(m), 1);
-	mmdrop(m->mm);
+	if (!m->dropped) {
+		/* Each reference that a subscription took has been dropped. */
+		KUNIT_EXPECT_EQ(t->test, mn_mm_refs(m), 1);
+		mn_drop(m);
+	}
+	if (m->page)
+		put_page(m->page);
 }
 
 /* Locks that cover a section */
@@ -601,7 +610,7 @@ static bool mn_on_invalidate_start(struct mmu_interval_notifier *mni,
 	bool done = mn_on_invalidate(mni, range, cur_seq);
 
 	KUNIT_EXPECT_NULL(sub->t->test, *finish);
-	if (done && sub->second)
+	if (done ? sub->second : sub->second_declined)
 		*finish = &sub->finish;
 	return done;
 }

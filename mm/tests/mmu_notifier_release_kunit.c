@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched.h>
+#include <linux/spinlock.h>
 
 #include "mmu_notifier_kunit.h"
 
@@ -78,15 +79,14 @@ static void exit_without_release_callback(struct kunit *test)
 	mn_unregister(b);
 }
 
-/* m->anon has a page, so that page tables are there until exit frees them. */
-static bool pages_are_there(struct mn_mm *m)
+static bool page_is_mapped(struct mn_mm *m)
 {
-	return mm_pgtables_bytes(m->mm) > 0;
+	return folio_mapped(page_folio(m->page));
 }
 
-static void look_for_pages(struct mn_sub *sub)
+static void look_for_page(struct mn_sub *sub)
 {
-	sub->ret = pages_are_there(sub->m);
+	sub->ret = page_is_mapped(sub->m);
 }
 
 static void exit_releases_before_it_frees_pages(struct kunit *test)
@@ -94,10 +94,10 @@ static void exit_releases_before_it_frees_pages(struct kunit *test)
 	struct mn_mm *m = mn_mm_mapped(test);
 	struct mn_sub *a = mn_registered(test, m, 'a');
 
-	a->on_release = look_for_pages;
+	a->on_release = look_for_page;
 	mn_exit(m);
 	KUNIT_EXPECT_TRUE(test, a->ret);
-	KUNIT_EXPECT_FALSE(test, pages_are_there(m));
+	KUNIT_EXPECT_FALSE(test, page_is_mapped(m));
 	mn_unregister(a);
 }
 
@@ -144,7 +144,7 @@ static void exit_awaits_the_release_of_unregister(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
 	exit = mn_thread_start(test, mn_exit, m);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
-	KUNIT_EXPECT_TRUE(test, pages_are_there(m));
+	KUNIT_EXPECT_TRUE(test, page_is_mapped(m));
 
 	mn_gate_open(&a->at_release);
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
@@ -164,7 +164,7 @@ static void exit_awaits_running_sections(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
 	exit = mn_thread_start(test, mn_exit, m);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
-	KUNIT_EXPECT_TRUE(test, pages_are_there(m));
+	KUNIT_EXPECT_TRUE(test, page_is_mapped(m));
 
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
@@ -391,6 +391,63 @@ static void put_awaits_a_release_that_unregisters(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pR bR pF");
 }
 
+/*
+ * Whoever drops the last reference to the mm takes the structure of the
+ * subscriptions along. What is wrong with that shows in the kernel log.
+ */
+
+static void put_may_drop_the_last_reference(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+
+	mn_exit(m);
+	mn_drop(m);
+	mn_put(p);
+	mmu_notifier_synchronize();
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pR pF");
+}
+
+static void unregister_may_drop_the_last_reference(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+
+	mn_exit(m);
+	mn_drop(m);
+	mn_unregister(a);
+	mn_unregister(b);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "bR aR");
+}
+
+static void remove_may_drop_the_last_reference(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+
+	mn_exit(m);
+	mn_drop(m);
+	mn_remove(x);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "xR");
+}
+
+/* As the scheduler does when it leaves the mm. */
+static void last_reference_may_go_where_nobody_sleeps(struct kunit *test)
+{
+	static DEFINE_SPINLOCK(lock);
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+
+	mn_put(p);
+	mmu_notifier_synchronize();
+	mn_exit(m);
+	spin_lock(&lock);
+	mn_drop(m);
+	spin_unlock(&lock);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "pF");
+}
+
 static struct kunit_case mn_release_cases[] = {
 	KUNIT_CASE(exit_releases_once),
 	KUNIT_CASE(unregister_releases_once),
@@ -412,6 +469,10 @@ static struct kunit_case mn_release_cases[] = {
 	KUNIT_CASE(unregister_from_release_one_that_was_before),
 	KUNIT_CASE(unregister_awaits_a_release_that_unregisters),
 	KUNIT_CASE(put_awaits_a_release_that_unregisters),
+	KUNIT_CASE(put_may_drop_the_last_reference),
+	KUNIT_CASE(unregister_may_drop_the_last_reference),
+	KUNIT_CASE(remove_may_drop_the_last_reference),
+	KUNIT_CASE(last_reference_may_go_where_nobody_sleeps),
 	{}
 };
 

@@ -89,12 +89,12 @@ static void sections_of_two_mms_nest(struct kunit *test)
 
 	/* Not twice mmap_lock, which lockdep does not like. */
 	mn_cover(m, MN_MMAP_READ);
-	mn_cover(other, MN_ANON_VMA_READ);
+	mn_cover(other, MN_I_MMAP_READ);
 	mn_start(&range, m, 1);
 	mn_start(&other_range, other, 2);
 	mn_end(&range);
 	mn_end(&other_range);
-	mn_uncover(other, MN_ANON_VMA_READ);
+	mn_uncover(other, MN_I_MMAP_READ);
 	mn_uncover(m, MN_MMAP_READ);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 b+2 a-1 b-2");
 	mn_unregister(a);
@@ -440,7 +440,12 @@ static void range_init_owner_sets_the_owner(struct kunit *test)
 /* Who changes page tables in a hurry has it on the stack, in reclaim too. */
 static void range_does_not_grow(struct kunit *test)
 {
-	KUNIT_EXPECT_LE(test, sizeof(struct mmu_notifier_range),
+	size_t extra = 0;
+
+	if (IS_ENABLED(CONFIG_DEBUG_MMU_NOTIFIER))
+		extra = sizeof(struct mmu_notifier_range) -
+			offsetofend(struct mmu_notifier_range, owner);
+	KUNIT_EXPECT_LE(test, sizeof(struct mmu_notifier_range) - extra,
 			4 * sizeof(unsigned long) + 2 * sizeof(int));
 }
 
@@ -516,6 +521,21 @@ static void decline_skips_the_end_of_those_without_it(struct kunit *test)
 	a->error = -EAGAIN;
 	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "b+1 a!1");
+	mn_unregister(b);
+	mn_unregister(a);
+}
+
+/* A driver's mistake: only -EAGAIN is a reason. The section is declined. */
+static void decline_for_another_reason_is_reported(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+
+	a->error = -ENOMEM;
+	mn_expect_warning(MN_WARN_START_FAILS);
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "b+1 a!1 b-1");
 	mn_unregister(b);
 	mn_unregister(a);
 }
@@ -771,6 +791,7 @@ static struct kunit_case mn_section_cases[] = {
 	KUNIT_CASE(decline_by_the_last_ends_all_others),
 	KUNIT_CASE(decline_by_one_without_end_callback),
 	KUNIT_CASE(decline_skips_the_end_of_those_without_it),
+	KUNIT_CASE(decline_for_another_reason_is_reported),
 	KUNIT_CASE(declined_section_is_over),
 	KUNIT_CASE(declining_again_and_again_adds_nothing_up),
 	KUNIT_CASE(sleeping_is_checked_where_it_is_forbidden),
