@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # they come from those who source it
+# For scripts that boot one suite on the unmodified base and on the rework:
+# sourced after lib.sh, which sets $root, $out and $base, with $work set to the
+# name of the folders of the script.
+
+where() { # <base|rework>: its build directory
+	echo "$out/build/$work-$base-$1"
+}
+
+# A copy of a tree in hard links, with a suite in it that the tree does not have. A
+# file that changes is a new one with the time stamp of the old one, so that
+# nothing is compiled again.
+lay() { # <tree> <base|rework> <C file> <option>
+	local object scratch=$out/$work/$2
+	[ -f "$1/mm/mmu_notifier.c" ] || die "${1#"$root/"} is not there: make $work lays it"
+	rm -rf "$scratch"
+	mkdir -p "$out/$work"
+	cp -al "$1" "$scratch"
+	mkdir -p "$scratch/mm/tests"
+	object=$(basename "$3" .c)
+	! grep -qs "$4" "$scratch/mm/tests/Makefile" || return 0
+	cp -p "$3" "$scratch/mm/tests/"
+	append "$scratch/mm/Makefile" <<-END
+
+		obj-\$(CONFIG_$4) += tests/$object.o
+	END
+	append "$scratch/mm/Kconfig" <<-END
+
+		config $4
+			bool "The suite of make $work"
+			depends on KUNIT=y && DEBUG_ATOMIC_SLEEP
+			select MMU_NOTIFIER
+	END
+}
+
+append() { # <file>
+	cat "$1" - >"$1.new"
+	touch -r "$1" "$1.new"
+	mv "$1.new" "$1"
+}
+
+kunit() { # <base|rework> <kunit.py command and arguments of its own>
+	local kernel=$1
+	shift
+	(cd "$out/$work/$kernel" && python3 tools/testing/kunit/kunit.py "$@" \
+		--arch=x86_64 --build_dir="$(where "$kernel")")
+}
+
+build() { # <base|rework> <kunitconfig> [argument of kunit.py build]...
+	local kernel=$1 config=$2 build
+	shift 2
+	build=$(where "$kernel")
+	mkdir -p "$build"
+	say "building the $kernel kernel, log in ${build#"$root/"}/build.log"
+	kunit "$kernel" build --kunitconfig="$config" --jobs="$(nproc)" "$@" \
+		>"$build/build.log" 2>&1 && return 0
+	tail -n 20 "$build/build.log" >&2
+	say "the $kernel kernel does not build" >&2
+	exit 1
+}
+
+# "passes", "fails", or what else became of a case
+outcome() { # <log of a boot> <case>
+	case $(tr -d '\r' <"$1" | grep -aE "^ *(not )?ok [0-9]+ $2( |\$)") in
+	'') echo 'no result' ;;
+	*'# SKIP'*) echo skipped ;;
+	*'not ok'*) echo fails ;;
+	*) echo passes ;;
+	esac
+}
