@@ -147,9 +147,9 @@ mn_itree_next(struct mmu_interval_notifier *sub,
  * second pass, also from a driver that declines with work under way.
  * Returns false if it declines.
  */
-static bool mn_itree_call(struct mmu_interval_notifier *sub,
-			  const struct mmu_notifier_range *range,
-			  unsigned long seq, struct llist_head *second)
+static bool mn_itree_first_pass(struct mmu_interval_notifier *sub,
+				const struct mmu_notifier_range *range,
+				unsigned long seq, struct llist_head *second)
 {
 	struct mmu_interval_notifier_finish *finish = NULL;
 	bool done;
@@ -165,14 +165,47 @@ static bool mn_itree_call(struct mmu_interval_notifier *sub,
 	return done;
 }
 
-static void mn_itree_second_pass(struct llist_head *second)
+static bool mn_itree_call(struct mmu_interval_notifier *sub,
+			  const struct mmu_notifier_range *range,
+			  unsigned long seq, struct llist_head *second)
+{
+	bool may_sleep = mn_may_sleep(range, sub->ops->flags);
+	bool done;
+
+	mn_debug_interval_acquire(sub);
+	if (!may_sleep)
+		mn_nonblock_start();
+	done = mn_itree_first_pass(sub, range, seq, second);
+	if (!may_sleep)
+		mn_nonblock_end();
+	mn_debug_interval_release(sub);
+	return done;
+}
+
+static void mn_itree_call_finish(struct mmu_interval_notifier_finish *finish,
+				 const struct mmu_notifier_range *range)
+{
+	struct mmu_interval_notifier *sub = finish->notifier;
+	bool may_sleep = mn_may_sleep(range, sub->ops->flags);
+
+	mn_debug_interval_acquire(sub);
+	if (!may_sleep)
+		mn_nonblock_start();
+	sub->ops->invalidate_finish(finish);
+	if (!may_sleep)
+		mn_nonblock_end();
+	mn_debug_interval_release(sub);
+}
+
+static void mn_itree_second_pass(struct llist_head *second,
+				 const struct mmu_notifier_range *range)
 {
 	struct mmu_interval_notifier_finish *finish, *next;
 	struct llist_node *first = llist_reverse_order(__llist_del_all(second));
 
 	/* Safe, as invalidate_finish may free it. */
 	llist_for_each_entry_safe(finish, next, first, link)
-		finish->notifier->ops->invalidate_finish(finish);
+		mn_itree_call_finish(finish, range);
 }
 
 /*
@@ -193,7 +226,7 @@ static bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
 		accepted = mn_itree_call(sub, range, seq, &second) ||
 			   WARN_ON_ONCE(mmu_notifier_range_blockable(range));
 
-	mn_itree_second_pass(&second);
+	mn_itree_second_pass(&second, range);
 	return accepted;
 }
 
@@ -204,16 +237,7 @@ static bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
 int mn_itree_start(struct mmu_notifier_subscriptions *subs,
 		   const struct mmu_notifier_range *range)
 {
-	bool blockable = mmu_notifier_range_blockable(range);
-	bool accepted;
-
-	if (!blockable)
-		non_block_start();
-	accepted = mn_itree_invalidate(subs, range);
-	if (!blockable)
-		non_block_end();
-
-	if (accepted)
+	if (mn_itree_invalidate(subs, range))
 		return 0;
 	mn_itree_end(subs);
 	return -EAGAIN;
@@ -299,6 +323,7 @@ unsigned long mmu_interval_read_begin(struct mmu_interval_notifier *interval_sub
 
 	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	mn_sync_sections(subs);
 	if (invalidating)
 		wait_event(subs->wq, READ_ONCE(subs->invalidate_seq) != seq);
 	return seq;
@@ -354,6 +379,9 @@ static int mn_interval_insert(struct mmu_interval_notifier *sub,
 	if (WARN_ON_ONCE(atomic_read(&mm->mm_users) <= 0))
 		return -EINVAL;
 
+	if (!(sub->ops->flags & MMU_NOTIFIER_NEVER_SLEEPS))
+		mn_add_ops(mm->notifier_subscriptions, MN_OP_MAY_DECLINE);
+	mn_debug_interval_subscribe(sub);
 	/* Dropped by mmu_interval_notifier_remove(). */
 	mmgrab(mm);
 	/* Before the tree, as callbacks look at it. */
@@ -519,6 +547,7 @@ void mmu_interval_notifier_remove(struct mmu_interval_notifier *interval_sub)
 
 	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	mn_sync_sections(subs);
 	if (seq)
 		wait_event(subs->wq, mn_itree_seq_over(subs, seq));
 

@@ -85,7 +85,7 @@ struct lockdep_map __mmu_notifier_invalidate_range_start_map = {
 #endif
 
 /* What put leaves to do, of all mms, so that mmu_notifier_synchronize() finds it. */
-static struct workqueue_struct *mn_wq;
+struct workqueue_struct *mn_wq;
 
 static int __init mn_init(void)
 {
@@ -143,6 +143,16 @@ static bool mn_implements(struct mmu_notifier_subscriptions *subs,
 	return READ_ONCE(subs->ops) & op;
 }
 
+/* Bits are never taken back, so that those who look need no lock. */
+void mn_add_ops(struct mmu_notifier_subscriptions *subs, unsigned int ops)
+{
+	if ((READ_ONCE(subs->ops) & ops) == ops)
+		return;
+	spin_lock(&subs->lock);
+	WRITE_ONCE(subs->ops, subs->ops | ops);
+	spin_unlock(&subs->lock);
+}
+
 static unsigned int mn_ops_of(const struct mmu_notifier_ops *ops)
 {
 	return (ops->invalidate_range_start ? MN_OP_START : 0) |
@@ -150,7 +160,9 @@ static unsigned int mn_ops_of(const struct mmu_notifier_ops *ops)
 	       (ops->clear_flush_young ? MN_OP_CLEAR_FLUSH_YOUNG : 0) |
 	       (ops->clear_young ? MN_OP_CLEAR_YOUNG : 0) |
 	       (ops->test_young ? MN_OP_TEST_YOUNG : 0) |
-	       (ops->arch_invalidate_secondary_tlbs ? MN_OP_ARCH_INVALIDATE : 0);
+	       (ops->arch_invalidate_secondary_tlbs ? MN_OP_ARCH_INVALIDATE : 0) |
+	       (ops->invalidate_range_start &&
+		!(ops->flags & MMU_NOTIFIER_NEVER_SLEEPS) ? MN_OP_MAY_DECLINE : 0);
 }
 
 /* Sections */
@@ -165,6 +177,7 @@ static void mn_section_open(struct mmu_notifier_subscriptions *subs,
 	range->flags |= MMU_NOTIFIER_RANGE_STARTED |
 			(phase ? MN_RANGE_PHASE : 0) |
 			(idx ? MN_RANGE_SRCU_IDX : 0);
+	mn_debug_section_open(subs);
 	/* The range has it now, which sparse cannot follow. */
 	__release(&subs->srcu);
 }
@@ -175,6 +188,7 @@ static void mn_section_close(struct mmu_notifier_subscriptions *subs,
 	int idx = !!(range->flags & MN_RANGE_SRCU_IDX);
 
 	range->flags &= ~MN_RANGE_SECTION;
+	mn_debug_section_close(subs);
 	/* From the range: see mn_section_open(). */
 	__acquire(&subs->srcu);
 	srcu_read_unlock(&subs->srcu, idx);
@@ -188,28 +202,31 @@ static unsigned int mn_section_phase(const struct mmu_notifier_range *range)
 static int mn_call_start(struct mmu_notifier *sub,
 			 const struct mmu_notifier_range *range)
 {
+	bool may_sleep = mn_may_sleep(range, sub->ops->flags);
 	int ret;
 
-	if (mmu_notifier_range_blockable(range))
-		return sub->ops->invalidate_range_start(sub, range);
-
-	non_block_start();
+	mn_debug_sleeping_acquire(sub);
+	if (!may_sleep)
+		mn_nonblock_start();
 	ret = sub->ops->invalidate_range_start(sub, range);
-	non_block_end();
+	if (!may_sleep)
+		mn_nonblock_end();
+	mn_debug_sleeping_release(sub);
 	return ret;
 }
 
 static void mn_call_end(struct mmu_notifier *sub,
 			const struct mmu_notifier_range *range)
 {
-	if (mmu_notifier_range_blockable(range)) {
-		sub->ops->invalidate_range_end(sub, range);
-		return;
-	}
+	bool may_sleep = mn_may_sleep(range, sub->ops->flags);
 
-	non_block_start();
+	mn_debug_sleeping_acquire(sub);
+	if (!may_sleep)
+		mn_nonblock_start();
 	sub->ops->invalidate_range_end(sub, range);
-	non_block_end();
+	if (!may_sleep)
+		mn_nonblock_end();
+	mn_debug_sleeping_release(sub);
 }
 
 /*
@@ -298,7 +315,11 @@ int __mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
 	int err = 0;
 
+	if (!mmu_notifier_range_blockable(range) && mn_debug_fail_start())
+		return -EAGAIN;
+
 	mn_section_open(subs, range);
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	/*
 	 * A section that reads false began before mn_itree_enable() waits for a
 	 * grace period, and is waited for.
@@ -312,6 +333,7 @@ int __mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 		if (unlikely(err) && range->flags & MN_RANGE_ITREE)
 			mn_itree_end(subs);
 	}
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	if (unlikely(err))
 		mn_section_close(subs, range);
 	return err;
@@ -336,9 +358,22 @@ void __mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 		mn_hlist_end(subs, range);
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	mn_section_close(subs, range);
+	mn_debug_inject(range);
 }
 
 /* Callbacks under the page table lock */
+
+/**
+ * __mm_has_blockable_notifiers - see mm_has_blockable_notifiers()
+ * @mm: the address space, where somebody may be subscribed
+ *
+ * Context: Any.
+ * Return: See there.
+ */
+bool __mm_has_blockable_notifiers(struct mm_struct *mm)
+{
+	return mn_implements(mn_subscriptions(mm), MN_OP_MAY_DECLINE);
+}
 
 /**
  * __mmu_notifier_clear_flush_young - see mmu_notifier_clear_flush_young()
@@ -365,8 +400,11 @@ bool __mmu_notifier_clear_flush_young(struct mm_struct *mm,
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
-		if (sub->ops->clear_flush_young)
-			young |= sub->ops->clear_flush_young(sub, mm, start, end);
+		if (!sub->ops->clear_flush_young)
+			continue;
+		mn_debug_spinning_acquire(sub);
+		young |= sub->ops->clear_flush_young(sub, mm, start, end);
+		mn_debug_spinning_release(sub);
 	}
 	srcu_read_unlock(&subs->srcu, idx);
 	return young;
@@ -397,8 +435,11 @@ bool __mmu_notifier_clear_young(struct mm_struct *mm,
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
-		if (sub->ops->clear_young)
-			young |= sub->ops->clear_young(sub, mm, start, end);
+		if (!sub->ops->clear_young)
+			continue;
+		mn_debug_spinning_acquire(sub);
+		young |= sub->ops->clear_young(sub, mm, start, end);
+		mn_debug_spinning_release(sub);
 	}
 	srcu_read_unlock(&subs->srcu, idx);
 	return young;
@@ -430,7 +471,9 @@ bool __mmu_notifier_test_young(struct mm_struct *mm, unsigned long address)
 
 		if (!sub->ops->test_young)
 			continue;
+		mn_debug_spinning_acquire(sub);
 		young = sub->ops->test_young(sub, mm, address);
+		mn_debug_spinning_release(sub);
 		if (young)
 			break;
 	}
@@ -471,9 +514,11 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
-		if (sub->ops->arch_invalidate_secondary_tlbs)
-			sub->ops->arch_invalidate_secondary_tlbs(sub, mm, start,
-								 end);
+		if (!sub->ops->arch_invalidate_secondary_tlbs)
+			continue;
+		mn_debug_spinning_acquire(sub);
+		sub->ops->arch_invalidate_secondary_tlbs(sub, mm, start, end);
+		mn_debug_spinning_release(sub);
 	}
 	srcu_read_unlock(&subs->srcu, idx);
 }
@@ -502,7 +547,7 @@ static void mn_hlist_add(struct mmu_notifier_subscriptions *subs,
 {
 	mutex_lock(&subs->switching);
 	/* Before the flip, so that whoever walks @sub finds its ops in here. */
-	WRITE_ONCE(subs->ops, subs->ops | mn_ops_of(sub->ops));
+	mn_add_ops(subs, mn_ops_of(sub->ops));
 	hlist_add_head(&sub->link[!subs->phase], &subs->hlist[!subs->phase]);
 	mn_hlist_switch(subs);
 	hlist_add_head(&sub->link[!subs->phase], &subs->hlist[!subs->phase]);
@@ -544,6 +589,7 @@ static void mn_subscription_init(struct mmu_notifier *sub, struct mm_struct *mm)
 	sub->users = 1;
 	sub->state = MN_LIVE;
 	INIT_HLIST_NODE(&sub->leave);
+	mn_debug_subscribe(sub);
 }
 
 static void mn_put_work(struct work_struct *work);
@@ -635,6 +681,7 @@ static void mn_publish(struct mm_struct *mm,
 {
 	/* Pairs with the address dependency in mn_subscriptions(). */
 	smp_store_release(&mm->notifier_subscriptions, subs);
+	mn_sync_sections(subs);
 	mn_drain_uncounted(mm);
 }
 
@@ -869,6 +916,7 @@ static bool mn_exit_pause(struct mmu_notifier_subscriptions *subs)
 	/* Only equal to current if current has set it. */
 	if (READ_ONCE(subs->exit_task) != current)
 		return false;
+	mn_debug_release_release();
 	srcu_read_unlock(&subs->srcu, subs->exit_idx);
 	/* mn_exit_resume() takes it back, which sparse cannot follow. */
 	__acquire(&subs->srcu);
@@ -881,6 +929,15 @@ static void mn_exit_resume(struct mmu_notifier_subscriptions *subs)
 	__release(&subs->srcu);
 	subs->exit_idx = srcu_read_lock(&subs->srcu);
 	subs->exit_restart = true;
+	mn_debug_release_acquire();
+}
+
+static void mn_call_release(struct mmu_notifier *sub, struct mm_struct *mm)
+{
+	/* Not the map of the ops, which may be gone with @sub on return. */
+	mn_debug_release_acquire();
+	sub->ops->release(sub, mm);
+	mn_debug_release_release();
 }
 
 /* What ->release has done is seen by who waits in mn_await_exit_release(). */
@@ -920,7 +977,7 @@ restart:
 		if (mn_advance(subs, sub, MN_RELEASED) != MN_LIVE)
 			continue;
 		if (sub->ops->release)
-			sub->ops->release(sub, mm);
+			mn_call_release(sub, mm);
 		if (subs->exit_restart) {
 			mn_set_exit_sub(subs, NULL);
 			wake_up_all(&subs->wq);
@@ -968,8 +1025,11 @@ void __mmu_notifier_release(struct mm_struct *mm)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
 
-	if (subs->itree_enabled)
+	if (subs->itree_enabled) {
+		mn_debug_release_acquire();
 		mn_itree_release(subs, mm);
+		mn_debug_release_release();
+	}
 	mn_hlist_release(subs, mm);
 }
 
@@ -1007,7 +1067,7 @@ void mmu_notifier_unregister(struct mmu_notifier *subscription,
 	idx = srcu_read_lock(&subs->srcu);
 	prev = mn_advance(subs, subscription, MN_LEAVING);
 	if (prev == MN_LIVE && subscription->ops->release)
-		subscription->ops->release(subscription, mm);
+		mn_call_release(subscription, mm);
 	srcu_read_unlock(&subs->srcu, idx);
 
 	if (!WARN_ON_ONCE(prev != MN_LIVE && prev != MN_RELEASED)) {
@@ -1124,7 +1184,8 @@ void __mmu_notifier_subscriptions_destroy(struct mm_struct *mm)
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
 
 	mm->notifier_subscriptions = LIST_POISON1;
-	if (!WARN_ON_ONCE(!hlist_empty(&subs->hlist[subs->phase])) &&
+	if (!WARN_ON_ONCE(!mn_debug_all_closed(subs)) &&
+	    !WARN_ON_ONCE(!hlist_empty(&subs->hlist[subs->phase])) &&
 	    !WARN_ON_ONCE(!mn_itree_idle(subs)))
 		queue_work(mn_wq, &subs->destroy_work);
 }

@@ -10,16 +10,21 @@
  * Nobody else in the kernel looks inside.
  */
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/rbtree_types.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock_types.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>
 #include <linux/workqueue_types.h>
 
+struct fault_attr;
 struct task_struct;
 
 /*
@@ -27,6 +32,7 @@ struct task_struct;
  * of the two lists it walks, which counter of the SRCU domain it holds, and
  * whether the tree counts it.
  */
+#define MN_RANGE_INJECTED	BIT(27)	/* by mn_inject_section(); not of a section */
 #define MN_RANGE_PHASE		BIT(28)
 #define MN_RANGE_SRCU_IDX	BIT(29)
 #define MN_RANGE_ITREE		BIT(30)
@@ -51,6 +57,8 @@ enum mn_state {
 #define MN_OP_CLEAR_YOUNG	BIT(3)
 #define MN_OP_TEST_YOUNG	BIT(4)
 #define MN_OP_ARCH_INVALIDATE	BIT(5)
+/* Not an op: somebody, hlist or tree, may decline a non-blockable section. */
+#define MN_OP_MAY_DECLINE	BIT(6)
 
 /**
  * struct mmu_notifier_subscriptions - who is subscribed to an mm
@@ -77,6 +85,7 @@ enum mn_state {
  *	the members that follow
  * @exit_idx: its index in @srcu
  * @exit_restart: a ->release has unregistered, so that it has to look again
+ * @open: sections, in debug kernels
  *
  * Published once, under mmap_lock held for write, by a store-release of
  * mm->notifier_subscriptions, and gone with the last reference to the mm.
@@ -106,9 +115,15 @@ struct mmu_notifier_subscriptions {
 	struct task_struct *exit_task;
 	int exit_idx;
 	bool exit_restart;
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
+	atomic_t open;
+#endif
 };
 
+extern struct workqueue_struct *mn_wq;
+
 int mn_itree_enable(struct mm_struct *mm);
+void mn_add_ops(struct mmu_notifier_subscriptions *subs, unsigned int ops);
 
 void mn_itree_init(struct mmu_notifier_subscriptions *subs);
 bool mn_itree_idle(struct mmu_notifier_subscriptions *subs);
@@ -117,5 +132,147 @@ int mn_itree_start(struct mmu_notifier_subscriptions *subs,
 void mn_itree_end(struct mmu_notifier_subscriptions *subs);
 void mn_itree_release(struct mmu_notifier_subscriptions *subs,
 		      struct mm_struct *mm);
+
+/*
+ * Round callbacks that must not sleep. On PREEMPT_RT a spinlock sleeps, which is
+ * fine here and which non_block_start() would report; a read-side critical
+ * section of RCU reports everything else.
+ */
+static inline void mn_nonblock_start(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		non_block_start();
+	else if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
+		rcu_read_lock();
+}
+
+static inline void mn_nonblock_end(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
+		non_block_end();
+	else if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
+		rcu_read_unlock();
+}
+
+/*
+ * Round waits for sections of an mm: reports who holds what a section needs, or
+ * is in one.
+ */
+static inline void mn_sync_sections(struct mmu_notifier_subscriptions *subs)
+{
+	srcu_lock_sync(&subs->srcu.dep_map);
+}
+
+/* Hooks of mmu_notifier_debug.c */
+
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
+extern u32 mn_inject_every;
+
+void mn_debug_subscribe(struct mmu_notifier *sub);
+void mn_debug_interval_subscribe(struct mmu_interval_notifier *sub);
+void mn_debug_inject(const struct mmu_notifier_range *range);
+
+static inline void mn_debug_sleeping_acquire(struct mmu_notifier *sub)
+{
+	lock_map_acquire(&sub->maps.sleeping);
+}
+
+static inline void mn_debug_sleeping_release(struct mmu_notifier *sub)
+{
+	lock_map_release(&sub->maps.sleeping);
+}
+
+/*
+ * A trylock, so that no lock leads to the map. Where lockdep does not check wait
+ * types, a read-side critical section of RCU reports what sleeps.
+ */
+static inline void mn_debug_spinning_acquire(struct mmu_notifier *sub)
+{
+	lock_map_acquire_try(&sub->maps.spinning);
+	rcu_read_lock();
+}
+
+static inline void mn_debug_spinning_release(struct mmu_notifier *sub)
+{
+	rcu_read_unlock();
+	lock_map_release(&sub->maps.spinning);
+}
+
+static inline void mn_debug_interval_acquire(struct mmu_interval_notifier *sub)
+{
+	lock_map_acquire(&sub->maps.sleeping);
+}
+
+static inline void mn_debug_interval_release(struct mmu_interval_notifier *sub)
+{
+	lock_map_release(&sub->maps.sleeping);
+}
+
+/* ->release and the interval invalidation of exit, outside of any section */
+static inline void mn_debug_release_acquire(void)
+{
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+}
+
+static inline void mn_debug_release_release(void)
+{
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+}
+
+static inline void mn_debug_section_open(struct mmu_notifier_subscriptions *subs)
+{
+	atomic_inc(&subs->open);
+}
+
+static inline void mn_debug_section_close(struct mmu_notifier_subscriptions *subs)
+{
+	atomic_dec(&subs->open);
+}
+
+static inline bool mn_debug_all_closed(struct mmu_notifier_subscriptions *subs)
+{
+	return !atomic_read(&subs->open);
+}
+#else
+static inline void mn_debug_subscribe(struct mmu_notifier *sub) {}
+static inline void mn_debug_interval_subscribe(struct mmu_interval_notifier *sub) {}
+static inline void mn_debug_inject(const struct mmu_notifier_range *range) {}
+static inline void mn_debug_sleeping_acquire(struct mmu_notifier *sub) {}
+static inline void mn_debug_sleeping_release(struct mmu_notifier *sub) {}
+static inline void mn_debug_spinning_acquire(struct mmu_notifier *sub) {}
+static inline void mn_debug_spinning_release(struct mmu_notifier *sub) {}
+static inline void mn_debug_interval_acquire(struct mmu_interval_notifier *sub) {}
+static inline void mn_debug_interval_release(struct mmu_interval_notifier *sub) {}
+static inline void mn_debug_release_acquire(void) {}
+static inline void mn_debug_release_release(void) {}
+static inline void mn_debug_section_open(struct mmu_notifier_subscriptions *subs) {}
+static inline void mn_debug_section_close(struct mmu_notifier_subscriptions *subs) {}
+
+static inline bool mn_debug_all_closed(struct mmu_notifier_subscriptions *subs)
+{
+	return true;
+}
+#endif
+
+#if defined(CONFIG_DEBUG_MMU_NOTIFIER) && defined(CONFIG_FAULT_INJECTION)
+extern struct fault_attr fail_mmu_notifier;
+
+bool mn_debug_fail_start(void);
+#else
+static inline bool mn_debug_fail_start(void)
+{
+	return false;
+}
+#endif
+
+/* Whether a callback may sleep: debug kernels hold subscribers to their promise. */
+static inline bool mn_may_sleep(const struct mmu_notifier_range *range,
+				unsigned int ops_flags)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_MMU_NOTIFIER) &&
+	    ops_flags & MMU_NOTIFIER_NEVER_SLEEPS)
+		return false;
+	return mmu_notifier_range_blockable(range);
+}
 
 #endif /* _MM_MMU_NOTIFIER_INTERNAL_H */

@@ -57,6 +57,28 @@ enum mmu_notifier_event {
  */
 #define MMU_NOTIFIER_RANGE_STARTED	BIT(31)
 
+/*
+ * A promise in the flags of the ops, for which debug kernels hold a subscriber to
+ * account on every call: start and end, or the passes of an interval, never
+ * sleep, and so never decline a section either.
+ */
+#define MMU_NOTIFIER_NEVER_SLEEPS	BIT(0)
+
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
+/* What a range remembers of its start, and a subscription for lockdep. */
+struct mn_debug_range {
+	struct mm_struct *mm;	/* NULL: not open */
+	unsigned long start;
+	unsigned long end;
+	enum mmu_notifier_event event;
+};
+
+struct mn_maps {
+	struct lockdep_map sleeping;
+	struct lockdep_map spinning;
+};
+#endif
+
 /**
  * struct mmu_notifier_ops - what an hlist subscriber wants to hear of
  *
@@ -185,6 +207,9 @@ struct mmu_notifier_ops {
 	 * Context: Process context, may sleep.
 	 */
 	void (*free_notifier)(struct mmu_notifier *subscription);
+
+	/** @flags: MMU_NOTIFIER_NEVER_SLEEPS or 0 */
+	unsigned int flags;
 };
 
 /**
@@ -204,6 +229,9 @@ struct mmu_notifier {
 	struct hlist_node leave;	/* on its way out: see mn_hlist_remove() */
 	unsigned int users;		/* get minus put */
 	unsigned int state;		/* enum mn_state */
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
+	struct mn_maps maps;
+#endif
 };
 
 /**
@@ -264,6 +292,9 @@ struct mmu_interval_notifier_ops {
 	 * Context: As @invalidate.
 	 */
 	void (*invalidate_finish)(struct mmu_interval_notifier_finish *finish);
+
+	/** @flags: MMU_NOTIFIER_NEVER_SLEEPS or 0 */
+	unsigned int flags;
 };
 
 /**
@@ -280,6 +311,10 @@ struct mmu_interval_notifier {
 	struct mm_struct *mm;
 	struct hlist_node deferred_item;
 	unsigned long invalidate_seq;
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
+	/* private: */
+	struct mn_maps maps;
+#endif
 };
 
 #ifdef CONFIG_MMU_NOTIFIER
@@ -308,7 +343,38 @@ struct mmu_notifier_range {
 	unsigned int flags;
 	enum mmu_notifier_event event;
 	void *owner;
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
+	/* private: */
+	struct mn_debug_range debug;
+#endif
 };
+
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
+void mmu_notifier_debug_start(struct mmu_notifier_range *range);
+void mmu_notifier_debug_decline(struct mmu_notifier_range *range);
+void mmu_notifier_debug_end(struct mmu_notifier_range *range);
+
+static inline void mmu_notifier_debug_init(struct mmu_notifier_range *range)
+{
+	range->debug.mm = NULL;
+}
+#else
+static inline void mmu_notifier_debug_start(struct mmu_notifier_range *range)
+{
+}
+
+static inline void mmu_notifier_debug_decline(struct mmu_notifier_range *range)
+{
+}
+
+static inline void mmu_notifier_debug_end(struct mmu_notifier_range *range)
+{
+}
+
+static inline void mmu_notifier_debug_init(struct mmu_notifier_range *range)
+{
+}
+#endif
 
 int __mmu_notifier_register(struct mmu_notifier *subscription,
 			    struct mm_struct *mm);
@@ -345,6 +411,7 @@ void __mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range);
 void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 						   unsigned long start,
 						   unsigned long end);
+bool __mm_has_blockable_notifiers(struct mm_struct *mm);
 
 /**
  * mm_has_notifiers - whether anybody ever subscribed to an mm
@@ -359,6 +426,20 @@ static inline int mm_has_notifiers(struct mm_struct *mm)
 {
 	/* Published once, by mn_publish(); a yes is never taken back. */
 	return unlikely(data_race(mm->notifier_subscriptions));
+}
+
+/**
+ * mm_has_blockable_notifiers - whether a non-blockable section may be declined
+ * @mm: the address space
+ *
+ * For those who would rather not try. A subscriber that did not promise
+ * MMU_NOTIFIER_NEVER_SLEEPS makes this true for the rest of the life of @mm.
+ *
+ * Return: false if every subscriber has promised never to sleep.
+ */
+static inline bool mm_has_blockable_notifiers(struct mm_struct *mm)
+{
+	return mm_has_notifiers(mm) && __mm_has_blockable_notifiers(mm);
 }
 
 /**
@@ -512,6 +593,18 @@ static inline bool mmu_notifier_test_young(struct mm_struct *mm,
 	return false;
 }
 
+/*
+ * Ties what the caller holds to what callbacks take, also where nobody is
+ * subscribed. Not round the call: where the callbacks are called the map comes
+ * again, inside the domain of the mm, since lockdep follows no chain of locks
+ * through the read side of SRCU.
+ */
+static inline void mmu_notifier_lockdep_start(void)
+{
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+}
+
 /**
  * mmu_notifier_invalidate_range_start - open a section that may sleep
  * @range: from mmu_notifier_range_init(); kept by the caller until the end
@@ -525,12 +618,12 @@ mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	might_sleep();
 
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	mmu_notifier_debug_start(range);
+	mmu_notifier_lockdep_start();
 	if (mm_has_notifiers(range->mm)) {
 		range->flags |= MMU_NOTIFIER_RANGE_BLOCKABLE;
 		__mmu_notifier_invalidate_range_start(range);
 	}
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 }
 
 /**
@@ -548,12 +641,14 @@ mmu_notifier_invalidate_range_start_nonblock(struct mmu_notifier_range *range)
 {
 	int ret = 0;
 
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	mmu_notifier_debug_start(range);
+	mmu_notifier_lockdep_start();
 	if (mm_has_notifiers(range->mm)) {
 		range->flags &= ~MMU_NOTIFIER_RANGE_BLOCKABLE;
 		ret = __mmu_notifier_invalidate_range_start(range);
 	}
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	if (ret)
+		mmu_notifier_debug_decline(range);
 	return ret;
 }
 
@@ -572,6 +667,7 @@ mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 	if (mmu_notifier_range_blockable(range))
 		might_sleep();
 
+	mmu_notifier_debug_end(range);
 	if (unlikely(range->flags & MMU_NOTIFIER_RANGE_STARTED))
 		__mmu_notifier_invalidate_range_end(range);
 }
@@ -628,6 +724,7 @@ mmu_notifier_range_init_owner(struct mmu_notifier_range *range,
 	range->flags = flags;
 	range->event = event;
 	range->owner = owner;
+	mmu_notifier_debug_init(range);
 }
 
 /**
@@ -659,6 +756,11 @@ struct mmu_notifier_range {
 static inline int mm_has_notifiers(struct mm_struct *mm)
 {
 	return 0;
+}
+
+static inline bool mm_has_blockable_notifiers(struct mm_struct *mm)
+{
+	return false;
 }
 
 static inline void mmu_notifier_synchronize(void)
