@@ -1,0 +1,937 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rules of the mmu_notifier that debug kernels hold drivers and callers to.
+ */
+
+/*
+ * DOC: expected splats
+ *
+ * For each rule a case that breaks it (_wrong), one that does the same in the
+ * right way (_right), and where the rule has an exception, one that makes use of
+ * it (_excepted). No case ends up in a real deadlock: the two halves of one are
+ * run one after the other, and it is lockdep that has to see the whole.
+ *
+ * A splat turns lockdep off, so each case has a boot of its own:
+ *
+ *	./tools/testing/kunit/kunit.py run --run_isolated=test ...
+ *
+ * or ``make lockdep``, which also runs the cases on the base kernel; hence they
+ * use only what both have. A wrong case fails if no splat comes, any other one if
+ * one does.
+ */
+
+#include <kunit/test.h>
+#include <linux/debug_locks.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/panic.h>
+#include <linux/rmap.h>
+#include <linux/rwsem.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#define LK_START	(16 * PAGE_SIZE)
+#define LK_END		(32 * PAGE_SIZE)
+
+/* What the driver of these tests protects its device with. */
+static DEFINE_MUTEX(lk_mutex);
+static DEFINE_SPINLOCK(lk_spinlock);
+
+/* What its callbacks do; nothing if NULL. */
+static void (*lk_in_start)(void);
+static void (*lk_in_end)(void);
+static void (*lk_in_release)(void);
+static void (*lk_in_young)(void);
+static void (*lk_in_arch)(void);
+static void (*lk_in_invalidate)(void);
+static void (*lk_in_finish)(void);
+
+static struct mm_struct *lk_mm;
+
+static void lk_do(void (*what)(void))
+{
+	if (what)
+		what();
+}
+
+/* The driver */
+
+static int lk_start(struct mmu_notifier *sub,
+		    const struct mmu_notifier_range *range)
+{
+	lk_do(lk_in_start);
+	return 0;
+}
+
+static void lk_end(struct mmu_notifier *sub,
+		   const struct mmu_notifier_range *range)
+{
+	lk_do(lk_in_end);
+}
+
+static void lk_release(struct mmu_notifier *sub, struct mm_struct *mm)
+{
+	lk_do(lk_in_release);
+}
+
+static int lk_decline(struct mmu_notifier *sub,
+		      const struct mmu_notifier_range *range)
+{
+	return mmu_notifier_range_blockable(range) ? 0 : -EAGAIN;
+}
+
+/* An int in older kernels */
+static typeof(((struct mmu_notifier_ops *)NULL)->test_young(NULL, NULL, 0))
+lk_test_young(struct mmu_notifier *sub, struct mm_struct *mm,
+	      unsigned long address)
+{
+	lk_do(lk_in_young);
+	return 0;
+}
+
+static void lk_arch(struct mmu_notifier *sub, struct mm_struct *mm,
+		    unsigned long start, unsigned long end)
+{
+	lk_do(lk_in_arch);
+}
+
+static bool lk_invalidate(struct mmu_interval_notifier *sub,
+			  const struct mmu_notifier_range *range,
+			  unsigned long seq)
+{
+	mmu_interval_set_seq(sub, seq);
+	lk_do(lk_in_invalidate);
+	return true;
+}
+
+static const struct mmu_notifier_ops lk_ops = {
+	.invalidate_range_start = lk_start,
+	.invalidate_range_end = lk_end,
+	.test_young = lk_test_young,
+	.release = lk_release,
+};
+
+static const struct mmu_notifier_ops lk_decline_ops = {
+	.invalidate_range_start = lk_decline,
+};
+
+static const struct mmu_notifier_ops lk_arch_ops = {
+	.arch_invalidate_secondary_tlbs = lk_arch,
+};
+
+static const struct mmu_interval_notifier_ops lk_interval_ops = {
+	.invalidate = lk_invalidate,
+};
+
+static struct mmu_notifier lk_sub = { .ops = &lk_ops };
+static struct mmu_notifier lk_decline_sub = { .ops = &lk_decline_ops };
+static struct mmu_notifier lk_arch_sub = { .ops = &lk_arch_ops };
+static struct mmu_interval_notifier lk_interval;
+
+/* The core */
+
+static void lk_range(struct mmu_notifier_range *range)
+{
+	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, lk_mm, LK_START,
+				LK_END);
+}
+
+/* A section with something inside */
+static void lk_section(void (*inside)(void))
+{
+	struct mmu_notifier_range range;
+
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_start(&range);
+	lk_do(inside);
+	mmu_notifier_invalidate_range_end(&range);
+	mmap_read_unlock(lk_mm);
+}
+
+static void lk_nonblock_section(void)
+{
+	struct mmu_notifier_range range;
+
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	if (!mmu_notifier_invalidate_range_start_nonblock(&range))
+		mmu_notifier_invalidate_range_end(&range);
+	mmap_read_unlock(lk_mm);
+}
+
+/* What callbacks and lock holders do */
+
+static void lk_alloc(gfp_t gfp)
+{
+	void *p = kmalloc(64, gfp);
+
+	/* Or the compiler takes the pair out. */
+	OPTIMIZER_HIDE_VAR(p);
+	kfree(p);
+}
+
+static void lk_alloc_reclaim(void)
+{
+	lk_alloc(GFP_KERNEL);
+}
+
+static void lk_alloc_nowait(void)
+{
+	lk_alloc(GFP_NOWAIT);
+}
+
+static void lk_take_mutex(void)
+{
+	mutex_lock(&lk_mutex);
+	mutex_unlock(&lk_mutex);
+}
+
+static void lk_try_mutex(void)
+{
+	if (mutex_trylock(&lk_mutex))
+		mutex_unlock(&lk_mutex);
+}
+
+static void lk_take_spinlock(void)
+{
+	spin_lock(&lk_spinlock);
+	spin_unlock(&lk_spinlock);
+}
+
+static void lk_sleep(void)
+{
+	might_sleep();
+}
+
+static void lk_under_mutex(void (*what)(void))
+{
+	mutex_lock(&lk_mutex);
+	what();
+	mutex_unlock(&lk_mutex);
+}
+
+/* The driver's lock is held where reclaim may run: from now on lockdep knows. */
+static void lk_reclaim_under_mutex(void)
+{
+	lk_under_mutex(lk_alloc_reclaim);
+}
+
+/* An allocation that promises not to reclaim */
+static void lk_noreclaim_under_mutex(void)
+{
+	unsigned int flags;
+
+	mutex_lock(&lk_mutex);
+	flags = memalloc_noreclaim_save();
+	lk_alloc(GFP_KERNEL);
+	memalloc_noreclaim_restore(flags);
+	mutex_unlock(&lk_mutex);
+}
+
+static void lk_register(void)
+{
+	WARN_ON(mmu_notifier_register(&lk_sub, lk_mm));
+}
+
+static void lk_unregister(void)
+{
+	mmu_notifier_unregister(&lk_sub, lk_mm);
+}
+
+static void lk_insert(void)
+{
+	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_START,
+					     LK_END - LK_START,
+					     &lk_interval_ops));
+}
+
+static void lk_remove(void)
+{
+	mmu_interval_notifier_remove(&lk_interval);
+}
+
+static void lk_read_begin(void)
+{
+	mmu_interval_read_begin(&lk_interval);
+}
+
+/* Whether lockdep, might_sleep() or a WARN have complained in this boot. */
+static bool lk_splat(void)
+{
+	return !debug_locks || test_taint(TAINT_WARN);
+}
+
+static int lk_init(struct kunit *test)
+{
+	lk_mm = mm_alloc();
+	if (!lk_mm)
+		kunit_skip(test, "no memory for an mm");
+	if (lk_splat()) {
+		mmput(lk_mm);
+		kunit_skip(test, "there was a splat before: boot for this case alone");
+	}
+	return 0;
+}
+
+static void lk_exit(struct kunit *test)
+{
+	mmput(lk_mm);
+}
+
+#define LK_CASE(name, splat)						\
+static void name##_body(void);						\
+static void name(struct kunit *test)					\
+{									\
+	name##_body();							\
+	KUNIT_EXPECT_EQ(test, lk_splat(), splat);			\
+}									\
+static void name##_body(void)
+
+/* A callback does not wait for reclaim, which runs sections itself. */
+
+LK_CASE(reclaim_in_start_wrong, true)
+{
+	lk_in_start = lk_alloc_reclaim;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(reclaim_in_start_right, false)
+{
+	lk_in_start = lk_alloc_nowait;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+/* Nor for a lock whose holder waits for reclaim. */
+
+LK_CASE(reclaim_lock_in_start_wrong, true)
+{
+	lk_in_start = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_start_right, false)
+{
+	lk_in_start = lk_take_mutex;
+	lk_under_mutex(lk_alloc_nowait);
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_start_excepted, false)
+{
+	lk_in_start = lk_take_mutex;
+	lk_noreclaim_under_mutex();
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_end_wrong, true)
+{
+	lk_in_end = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_end_right, false)
+{
+	lk_in_end = lk_take_mutex;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_release_wrong, true)
+{
+	lk_in_release = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_register();
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_release_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_interval_wrong, true)
+{
+	lk_in_invalidate = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_insert();
+	lk_section(NULL);
+	lk_remove();
+}
+
+LK_CASE(reclaim_lock_in_interval_right, false)
+{
+	lk_in_invalidate = lk_take_mutex;
+	lk_insert();
+	lk_section(NULL);
+	lk_remove();
+}
+
+/* Nor for a lock whose holder waits for an rmap lock. */
+
+static struct address_space lk_mapping;
+
+static void lk_take_i_mmap(void)
+{
+	i_mmap_lock_write(&lk_mapping);
+	i_mmap_unlock_write(&lk_mapping);
+}
+
+LK_CASE(i_mmap_under_lock_in_start_wrong, true)
+{
+	address_space_init_once(&lk_mapping);
+	lk_in_start = lk_take_mutex;
+	lk_under_mutex(lk_take_i_mmap);
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(i_mmap_under_lock_in_start_right, false)
+{
+	address_space_init_once(&lk_mapping);
+	lk_in_start = lk_take_mutex;
+	lk_take_i_mmap();
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+static struct anon_vma *lk_anon_vma;
+
+static void lk_take_anon_vma(void)
+{
+	anon_vma_lock_write(lk_anon_vma);
+	anon_vma_unlock_write(lk_anon_vma);
+}
+
+/* An anonymous VMA in lk_mm with an anon_vma */
+static void lk_map_anon(void)
+{
+	struct vm_area_struct *vma;
+
+	mmap_write_lock(lk_mm);
+	vma = vm_area_alloc(lk_mm);
+	vma_set_anonymous(vma);
+	vma->vm_start = LK_START;
+	vma->vm_end = LK_END;
+	vm_flags_init(vma, VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE);
+	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);
+	WARN_ON(insert_vm_struct(lk_mm, vma) || anon_vma_prepare(vma));
+	lk_anon_vma = vma->anon_vma;
+	mmap_write_unlock(lk_mm);
+}
+
+LK_CASE(anon_vma_under_lock_in_start_wrong, true)
+{
+	lk_map_anon();
+	lk_in_start = lk_take_mutex;
+	lk_under_mutex(lk_take_anon_vma);
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(anon_vma_under_lock_in_start_right, false)
+{
+	lk_map_anon();
+	lk_in_start = lk_take_mutex;
+	lk_take_anon_vma();
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+/* Nobody waits for sections with a lock that a section takes. */
+
+LK_CASE(read_begin_under_section_lock_wrong, true)
+{
+	lk_insert();
+	lk_section(lk_take_mutex);
+	lk_under_mutex(lk_read_begin);
+	lk_remove();
+}
+
+LK_CASE(read_begin_under_section_lock_right, false)
+{
+	lk_insert();
+	lk_section(lk_take_mutex);
+	lk_read_begin();
+	lk_remove();
+}
+
+LK_CASE(remove_under_section_lock_wrong, true)
+{
+	lk_insert();
+	lk_section(lk_take_mutex);
+	lk_under_mutex(lk_remove);
+}
+
+LK_CASE(remove_under_section_lock_right, false)
+{
+	lk_insert();
+	lk_section(lk_take_mutex);
+	lk_remove();
+}
+
+LK_CASE(register_under_section_lock_wrong, true)
+{
+	lk_insert();
+	lk_section(lk_take_mutex);
+	lk_under_mutex(lk_register);
+	lk_unregister();
+	lk_remove();
+}
+
+LK_CASE(register_under_section_lock_right, false)
+{
+	lk_insert();
+	lk_section(lk_take_mutex);
+	lk_register();
+	lk_unregister();
+	lk_remove();
+}
+
+LK_CASE(unregister_under_section_lock_wrong, true)
+{
+	lk_register();
+	lk_section(lk_take_mutex);
+	lk_under_mutex(lk_unregister);
+}
+
+LK_CASE(unregister_under_section_lock_right, false)
+{
+	lk_register();
+	lk_section(lk_take_mutex);
+	lk_unregister();
+}
+
+LK_CASE(unregister_under_callback_lock_wrong, true)
+{
+	lk_in_start = lk_take_mutex;
+	lk_register();
+	lk_section(NULL);
+	lk_under_mutex(lk_unregister);
+}
+
+/* Nor in a section; it does not meet the interval, so that nobody waits. */
+LK_CASE(read_begin_in_callback_wrong, true)
+{
+	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_END,
+					     PAGE_SIZE, &lk_interval_ops));
+	lk_in_start = lk_read_begin;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+	lk_remove();
+}
+
+/* Callbacks under the page table lock do not sleep, wherever they are called. */
+
+LK_CASE(sleep_in_young_wrong, true)
+{
+	lk_in_young = lk_take_mutex;
+	lk_register();
+	mmu_notifier_test_young(lk_mm, LK_START);
+	lk_unregister();
+}
+
+LK_CASE(sleep_in_young_right, false)
+{
+	lk_in_young = lk_take_spinlock;
+	lk_register();
+	mmu_notifier_test_young(lk_mm, LK_START);
+	lk_unregister();
+}
+
+LK_CASE(sleep_in_arch_invalidate_wrong, true)
+{
+	lk_in_arch = lk_take_mutex;
+	WARN_ON(mmu_notifier_register(&lk_arch_sub, lk_mm));
+	mmu_notifier_arch_invalidate_secondary_tlbs(lk_mm, LK_START, LK_END);
+	mmu_notifier_unregister(&lk_arch_sub, lk_mm);
+}
+
+LK_CASE(sleep_in_arch_invalidate_right, false)
+{
+	lk_in_arch = lk_take_spinlock;
+	WARN_ON(mmu_notifier_register(&lk_arch_sub, lk_mm));
+	mmu_notifier_arch_invalidate_secondary_tlbs(lk_mm, LK_START, LK_END);
+	mmu_notifier_unregister(&lk_arch_sub, lk_mm);
+}
+
+/* Callbacks of a non-blockable section do not sleep. */
+
+LK_CASE(sleep_in_nonblock_start_wrong, true)
+{
+	lk_in_start = lk_sleep;
+	lk_register();
+	lk_nonblock_section();
+	lk_unregister();
+}
+
+LK_CASE(sleep_in_nonblock_start_right, false)
+{
+	lk_in_start = lk_take_spinlock;
+	lk_register();
+	lk_nonblock_section();
+	lk_unregister();
+}
+
+LK_CASE(sleep_in_nonblock_start_excepted, false)
+{
+	lk_in_start = lk_try_mutex;
+	lk_register();
+	lk_nonblock_section();
+	lk_unregister();
+}
+
+LK_CASE(sleep_in_nonblock_end_wrong, true)
+{
+	lk_in_end = lk_sleep;
+	lk_register();
+	lk_nonblock_section();
+	lk_unregister();
+}
+
+LK_CASE(sleep_in_nonblock_interval_wrong, true)
+{
+	lk_in_invalidate = lk_sleep;
+	lk_insert();
+	lk_nonblock_section();
+	lk_remove();
+}
+
+LK_CASE(sleep_in_nonblock_interval_right, false)
+{
+	lk_in_invalidate = lk_take_spinlock;
+	lk_insert();
+	lk_nonblock_section();
+	lk_remove();
+}
+
+/* The one that declines was there first, so that it comes last. */
+LK_CASE(sleep_in_unwinding_end_wrong, true)
+{
+	lk_in_end = lk_sleep;
+	WARN_ON(mmu_notifier_register(&lk_decline_sub, lk_mm));
+	lk_register();
+	lk_nonblock_section();
+	lk_unregister();
+	mmu_notifier_unregister(&lk_decline_sub, lk_mm);
+}
+
+LK_CASE(sleep_in_unwinding_end_right, false)
+{
+	lk_in_end = lk_take_spinlock;
+	WARN_ON(mmu_notifier_register(&lk_decline_sub, lk_mm));
+	lk_register();
+	lk_nonblock_section();
+	lk_unregister();
+	mmu_notifier_unregister(&lk_decline_sub, lk_mm);
+}
+
+/* Who changes page tables holds a lock that registration passes through. */
+
+LK_CASE(section_without_lock_wrong, true)
+{
+	struct mmu_notifier_range range;
+
+	lk_register();
+	lk_range(&range);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	lk_unregister();
+}
+
+LK_CASE(section_without_lock_right, false)
+{
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+LK_CASE(section_under_anon_vma_lock_right, false)
+{
+	struct mmu_notifier_range range;
+
+	lk_map_anon();
+	lk_register();
+	lk_range(&range);
+	anon_vma_lock_read(lk_anon_vma);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	anon_vma_unlock_read(lk_anon_vma);
+	lk_unregister();
+}
+
+/* Each end has its start, and the other way round. */
+
+LK_CASE(end_without_start_wrong, true)
+{
+	struct mmu_notifier_range range;
+
+	lk_register();
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_end(&range);
+	mmap_read_unlock(lk_mm);
+	lk_unregister();
+}
+
+LK_CASE(end_of_another_range_wrong, true)
+{
+	struct mmu_notifier_range range;
+
+	lk_register();
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_start(&range);
+	range.start += PAGE_SIZE;
+	mmu_notifier_invalidate_range_end(&range);
+	mmap_read_unlock(lk_mm);
+	lk_unregister();
+}
+
+LK_CASE(nested_sections_right, false)
+{
+	struct mmu_notifier_range a, b;
+
+	lk_register();
+	lk_range(&a);
+	lk_range(&b);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_start(&a);
+	mmu_notifier_invalidate_range_start(&b);
+	mmu_notifier_invalidate_range_end(&a);
+	mmu_notifier_invalidate_range_end(&b);
+	mmap_read_unlock(lk_mm);
+	lk_unregister();
+}
+
+LK_CASE(declined_section_right, false)
+{
+	WARN_ON(mmu_notifier_register(&lk_decline_sub, lk_mm));
+	lk_nonblock_section();
+	lk_section(NULL);
+	mmu_notifier_unregister(&lk_decline_sub, lk_mm);
+}
+
+/* ->release of exit may unregister, and exit may run while others register. */
+
+LK_CASE(unregister_in_release_right, false)
+{
+	struct mm_struct *mm = lk_mm;
+
+	lk_in_release = lk_unregister;
+	lk_register();
+	mmgrab(mm);
+	mmput(mm);
+	lk_in_release = NULL;
+	lk_mm = mm_alloc();
+	mmdrop(mm);
+}
+
+#ifdef MMU_NOTIFIER_NEVER_SLEEPS
+/* What older kernels do not have: a declared contract, and two passes. */
+
+static const struct mmu_notifier_ops lk_promise_ops = {
+	.invalidate_range_start = lk_start,
+	.flags = MMU_NOTIFIER_NEVER_SLEEPS,
+};
+
+static struct mmu_notifier lk_promise_sub = { .ops = &lk_promise_ops };
+
+static struct mmu_interval_notifier_finish lk_finish_work;
+
+static bool lk_invalidate_start(struct mmu_interval_notifier *sub,
+				const struct mmu_notifier_range *range,
+				unsigned long seq,
+				struct mmu_interval_notifier_finish **finish)
+{
+	mmu_interval_set_seq(sub, seq);
+	*finish = &lk_finish_work;
+	return true;
+}
+
+static void lk_invalidate_finish(struct mmu_interval_notifier_finish *finish)
+{
+	lk_do(lk_in_finish);
+}
+
+static const struct mmu_interval_notifier_ops lk_two_pass_ops = {
+	.invalidate_start = lk_invalidate_start,
+	.invalidate_finish = lk_invalidate_finish,
+};
+
+static void lk_insert_two_pass(void)
+{
+	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_START,
+					     LK_END - LK_START,
+					     &lk_two_pass_ops));
+}
+
+LK_CASE(broken_promise_wrong, true)
+{
+	lk_in_start = lk_sleep;
+	WARN_ON(mmu_notifier_register(&lk_promise_sub, lk_mm));
+	lk_section(NULL);
+	mmu_notifier_unregister(&lk_promise_sub, lk_mm);
+}
+
+LK_CASE(kept_promise_right, false)
+{
+	lk_in_start = lk_take_spinlock;
+	WARN_ON(mmu_notifier_register(&lk_promise_sub, lk_mm));
+	lk_section(NULL);
+	mmu_notifier_unregister(&lk_promise_sub, lk_mm);
+}
+
+LK_CASE(sleep_in_nonblock_finish_wrong, true)
+{
+	lk_in_finish = lk_sleep;
+	lk_insert_two_pass();
+	lk_nonblock_section();
+	lk_remove();
+}
+
+LK_CASE(sleep_in_finish_right, false)
+{
+	lk_in_finish = lk_sleep;
+	lk_insert_two_pass();
+	lk_section(NULL);
+	lk_remove();
+}
+
+LK_CASE(reclaim_lock_in_finish_wrong, true)
+{
+	lk_in_finish = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_insert_two_pass();
+	lk_section(NULL);
+	lk_remove();
+}
+
+/* Ops on the heap have no class of their own, but the map all the same. */
+LK_CASE(heap_ops_wrong, true)
+{
+	struct mmu_notifier_ops *ops = kmemdup(&lk_ops, sizeof(lk_ops), GFP_KERNEL);
+
+	if (!ops)
+		return;
+	lk_sub.ops = ops;
+	lk_in_start = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+	lk_sub.ops = &lk_ops;
+	kfree(ops);
+}
+
+LK_CASE(heap_ops_right, false)
+{
+	struct mmu_notifier_ops *ops = kmemdup(&lk_ops, sizeof(lk_ops), GFP_KERNEL);
+
+	if (!ops)
+		return;
+	lk_sub.ops = ops;
+	lk_in_start = lk_take_mutex;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+	lk_sub.ops = &lk_ops;
+	kfree(ops);
+}
+#endif
+
+static struct kunit_case lk_cases[] = {
+	KUNIT_CASE(reclaim_in_start_wrong),
+	KUNIT_CASE(reclaim_in_start_right),
+	KUNIT_CASE(reclaim_lock_in_start_wrong),
+	KUNIT_CASE(reclaim_lock_in_start_right),
+	KUNIT_CASE(reclaim_lock_in_start_excepted),
+	KUNIT_CASE(reclaim_lock_in_end_wrong),
+	KUNIT_CASE(reclaim_lock_in_end_right),
+	KUNIT_CASE(reclaim_lock_in_release_wrong),
+	KUNIT_CASE(reclaim_lock_in_release_right),
+	KUNIT_CASE(reclaim_lock_in_interval_wrong),
+	KUNIT_CASE(reclaim_lock_in_interval_right),
+	KUNIT_CASE(i_mmap_under_lock_in_start_wrong),
+	KUNIT_CASE(i_mmap_under_lock_in_start_right),
+	KUNIT_CASE(anon_vma_under_lock_in_start_wrong),
+	KUNIT_CASE(anon_vma_under_lock_in_start_right),
+	KUNIT_CASE(read_begin_under_section_lock_wrong),
+	KUNIT_CASE(read_begin_under_section_lock_right),
+	KUNIT_CASE(remove_under_section_lock_wrong),
+	KUNIT_CASE(remove_under_section_lock_right),
+	KUNIT_CASE(register_under_section_lock_wrong),
+	KUNIT_CASE(register_under_section_lock_right),
+	KUNIT_CASE(unregister_under_section_lock_wrong),
+	KUNIT_CASE(unregister_under_section_lock_right),
+	KUNIT_CASE(unregister_under_callback_lock_wrong),
+	KUNIT_CASE(read_begin_in_callback_wrong),
+	KUNIT_CASE(sleep_in_young_wrong),
+	KUNIT_CASE(sleep_in_young_right),
+	KUNIT_CASE(sleep_in_arch_invalidate_wrong),
+	KUNIT_CASE(sleep_in_arch_invalidate_right),
+	KUNIT_CASE(sleep_in_nonblock_start_wrong),
+	KUNIT_CASE(sleep_in_nonblock_start_right),
+	KUNIT_CASE(sleep_in_nonblock_start_excepted),
+	KUNIT_CASE(sleep_in_nonblock_end_wrong),
+	KUNIT_CASE(sleep_in_nonblock_interval_wrong),
+	KUNIT_CASE(sleep_in_nonblock_interval_right),
+	KUNIT_CASE(sleep_in_unwinding_end_wrong),
+	KUNIT_CASE(sleep_in_unwinding_end_right),
+	KUNIT_CASE(section_without_lock_wrong),
+	KUNIT_CASE(section_without_lock_right),
+	KUNIT_CASE(section_under_anon_vma_lock_right),
+	KUNIT_CASE(end_without_start_wrong),
+	KUNIT_CASE(end_of_another_range_wrong),
+	KUNIT_CASE(nested_sections_right),
+	KUNIT_CASE(declined_section_right),
+	KUNIT_CASE(unregister_in_release_right),
+#ifdef MMU_NOTIFIER_NEVER_SLEEPS
+	KUNIT_CASE(broken_promise_wrong),
+	KUNIT_CASE(kept_promise_right),
+	KUNIT_CASE(sleep_in_nonblock_finish_wrong),
+	KUNIT_CASE(sleep_in_finish_right),
+	KUNIT_CASE(reclaim_lock_in_finish_wrong),
+	KUNIT_CASE(heap_ops_wrong),
+	KUNIT_CASE(heap_ops_right),
+#endif
+	{}
+};
+
+static struct kunit_suite lk_suite = {
+	.name = "mmu_notifier_lockdep",
+	.init = lk_init,
+	.exit = lk_exit,
+	.test_cases = lk_cases,
+};
+
+kunit_test_suite(lk_suite);
+
+MODULE_DESCRIPTION("Rules of the mmu_notifier that lockdep enforces");
+MODULE_LICENSE("GPL");
