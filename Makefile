@@ -4,7 +4,7 @@
 BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS
 
-.PHONY: help kunit test check prove users series install clean
+.PHONY: help kunit test check prove lockdep users series install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12]"
@@ -13,7 +13,14 @@ help: ## list the targets
 kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU
 	@harness/kunit
 
-test: check kunit ## check and kunit
+test: check kunit ## check, kunit, and a quick part of lockdep
+	@harness/lockdep $(quick)
+
+# A case of each kind of splat, and one that must not cause any
+quick = reclaim_lock_in_start_wrong reclaim_lock_in_start_right \
+	read_begin_under_section_lock_wrong sleep_in_young_wrong \
+	sleep_in_nonblock_interval_wrong section_without_lock_wrong \
+	end_without_start_wrong nested_sections_right
 
 check: ## static checks: shellcheck, checkpatch, kernel-doc, the harness itself
 	@harness/check
@@ -22,6 +29,11 @@ prove: ## show that the defects of the base kernel are there, and gone with the 
 	@harness/fetch
 	@harness/overlay
 	@harness/prove
+
+lockdep: ## break each rule on base and rework, a boot for each case: who notices?
+	@harness/fetch
+	@harness/overlay
+	@harness/lockdep
 
 users: ## compile every in-tree user of the API against the rework
 	@harness/fetch
