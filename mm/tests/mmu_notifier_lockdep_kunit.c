@@ -22,7 +22,10 @@
 
 #include <kunit/test.h>
 #include <linux/debug_locks.h>
+#include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hugetlb.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -418,6 +421,44 @@ LK_CASE(i_mmap_under_lock_in_start_right, false)
 	lk_unregister();
 }
 
+/* Of a class that only boot has tied to the map: nobody uses hugetlbfs here. */
+static struct file *lk_hugetlb_file;
+
+static void lk_take_hugetlb_i_mmap(void)
+{
+	i_mmap_lock_write(lk_hugetlb_file->f_mapping);
+	i_mmap_unlock_write(lk_hugetlb_file->f_mapping);
+}
+
+static void lk_make_hugetlb_file(void)
+{
+	lk_hugetlb_file = hugetlb_file_setup("lk", 0, VM_NORESERVE,
+					     HUGETLB_ANONHUGE_INODE, 0);
+	WARN_ON(IS_ERR(lk_hugetlb_file));
+}
+
+LK_CASE(hugetlb_i_mmap_under_lock_in_start_wrong, true)
+{
+	lk_make_hugetlb_file();
+	lk_in_start = lk_take_mutex;
+	lk_under_mutex(lk_take_hugetlb_i_mmap);
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+	fput(lk_hugetlb_file);
+}
+
+LK_CASE(hugetlb_i_mmap_under_lock_in_start_right, false)
+{
+	lk_make_hugetlb_file();
+	lk_in_start = lk_take_mutex;
+	lk_take_hugetlb_i_mmap();
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+	fput(lk_hugetlb_file);
+}
+
 static struct anon_vma *lk_anon_vma;
 
 static void lk_take_anon_vma(void)
@@ -730,6 +771,48 @@ LK_CASE(nested_sections_right, false)
 	lk_unregister();
 }
 
+/* For cases that end lk_mm themselves: the fixture gets another one. */
+static struct mm_struct *lk_replace_mm(void)
+{
+	struct mm_struct *mm = lk_mm;
+
+	lk_mm = mm_alloc();
+	return mm;
+}
+
+/* The section does not meet the interval, so that its removal does not wait. */
+LK_CASE(section_open_at_destroy_wrong, true)
+{
+	struct mmu_notifier_range range;
+
+	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_END,
+					     PAGE_SIZE, &lk_interval_ops));
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mmap_read_unlock(lk_mm);
+	lk_remove();
+	mmput(lk_replace_mm());
+}
+
+/* A reference to the mm too few, and nobody to notice but the core */
+LK_CASE(interval_left_at_destroy_wrong, true)
+{
+	struct mm_struct *mm;
+
+	lk_insert();
+	mm = lk_replace_mm();
+	mmput(mm);
+	mmdrop(mm);
+}
+
+LK_CASE(interval_removed_after_exit_right, false)
+{
+	lk_insert();
+	mmput(lk_replace_mm());
+	lk_remove();
+}
+
 LK_CASE(declined_section_right, false)
 {
 	WARN_ON(mmu_notifier_register(&lk_decline_sub, lk_mm));
@@ -742,15 +825,11 @@ LK_CASE(declined_section_right, false)
 
 LK_CASE(unregister_in_release_right, false)
 {
-	struct mm_struct *mm = lk_mm;
-
 	lk_in_release = lk_unregister;
 	lk_register();
-	mmgrab(mm);
-	mmput(mm);
+	mmput(lk_mm);
 	lk_in_release = NULL;
-	lk_mm = mm_alloc();
-	mmdrop(mm);
+	lk_replace_mm();
 }
 
 #ifdef MMU_NOTIFIER_NEVER_SLEEPS
@@ -880,6 +959,8 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(reclaim_lock_in_interval_right),
 	KUNIT_CASE(i_mmap_under_lock_in_start_wrong),
 	KUNIT_CASE(i_mmap_under_lock_in_start_right),
+	KUNIT_CASE(hugetlb_i_mmap_under_lock_in_start_wrong),
+	KUNIT_CASE(hugetlb_i_mmap_under_lock_in_start_right),
 	KUNIT_CASE(anon_vma_under_lock_in_start_wrong),
 	KUNIT_CASE(anon_vma_under_lock_in_start_right),
 	KUNIT_CASE(read_begin_under_section_lock_wrong),
@@ -909,6 +990,9 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(section_under_anon_vma_lock_right),
 	KUNIT_CASE(end_without_start_wrong),
 	KUNIT_CASE(end_of_another_range_wrong),
+	KUNIT_CASE(section_open_at_destroy_wrong),
+	KUNIT_CASE(interval_left_at_destroy_wrong),
+	KUNIT_CASE(interval_removed_after_exit_right),
 	KUNIT_CASE(nested_sections_right),
 	KUNIT_CASE(declined_section_right),
 	KUNIT_CASE(unregister_in_release_right),
