@@ -80,21 +80,25 @@ static bool mn_vma_covered(struct vm_area_struct *vma)
 
 /*
  * Whether registration, passing through the locks of the mm, waits for this
- * section. Looks at the VMA only when mmap_lock is not the answer: whoever holds
- * one of its locks keeps it as it is.
+ * section: it does if one VMA of the range has its lock held. Looks at VMAs only
+ * when mmap_lock is not the answer: whoever holds the lock of one keeps it as it
+ * is.
  */
 static bool mn_section_covered(const struct mmu_notifier_range *range)
 {
 	MA_STATE(mas, &range->mm->mm_mt, range->start, range->start);
 	struct vm_area_struct *vma;
-	bool covered;
+	bool covered = false;
 
 	if (!debug_locks || lockdep_is_held(&range->mm->mmap_lock))
 		return true;
 
 	rcu_read_lock();
-	vma = mas_find(&mas, range->end - 1);
-	covered = vma && mn_vma_covered(vma);
+	mas_for_each(&mas, vma, range->end - 1) {
+		covered = mn_vma_covered(vma);
+		if (covered)
+			break;
+	}
 	rcu_read_unlock();
 	return covered;
 }

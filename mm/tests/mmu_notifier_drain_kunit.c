@@ -59,8 +59,10 @@ static void expect_waits_for_section(struct kunit *test, struct mn_mm *m,
 	struct mmu_notifier_range range;
 	bool covered, blocked;
 
+	/* Over both mappings, as the lock may be of either */
+	mn_range(&range, m, 1, MN_MAP_PAGES + 1);
 	covered = mn_cover(m, param->cover);
-	mn_start(&range, m, 1);
+	mmu_notifier_invalidate_range_start(&range);
 	mn_thread_run(thread);
 	blocked = mn_thread_blocked(thread);
 	mn_end(&range);
