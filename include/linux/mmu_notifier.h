@@ -620,10 +620,10 @@ mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 
 	mmu_notifier_debug_start(range);
 	mmu_notifier_lockdep_start();
-	if (mm_has_notifiers(range->mm)) {
-		range->flags |= MMU_NOTIFIER_RANGE_BLOCKABLE;
-		__mmu_notifier_invalidate_range_start(range);
-	}
+	if (!mm_has_notifiers(range->mm))
+		return;
+	range->flags |= MMU_NOTIFIER_RANGE_BLOCKABLE;
+	__mmu_notifier_invalidate_range_start(range);
 }
 
 /**
@@ -639,17 +639,17 @@ mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 static inline int __must_check
 mmu_notifier_invalidate_range_start_nonblock(struct mmu_notifier_range *range)
 {
-	int ret = 0;
+	int err;
 
 	mmu_notifier_debug_start(range);
 	mmu_notifier_lockdep_start();
-	if (mm_has_notifiers(range->mm)) {
-		range->flags &= ~MMU_NOTIFIER_RANGE_BLOCKABLE;
-		ret = __mmu_notifier_invalidate_range_start(range);
-	}
-	if (ret)
+	if (!mm_has_notifiers(range->mm))
+		return 0;
+	range->flags &= ~MMU_NOTIFIER_RANGE_BLOCKABLE;
+	err = __mmu_notifier_invalidate_range_start(range);
+	if (err)
 		mmu_notifier_debug_decline(range);
-	return ret;
+	return err;
 }
 
 /**
