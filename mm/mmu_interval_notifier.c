@@ -268,7 +268,9 @@ void mn_itree_end(struct mmu_notifier_subscriptions *subs)
 	spin_lock(&subs->lock);
 	if (!WARN_ON_ONCE(!subs->active_invalidate_ranges) &&
 	    !--subs->active_invalidate_ranges && mn_itree_excluded(subs)) {
-		WRITE_ONCE(subs->invalidate_seq, subs->invalidate_seq + 1);
+		/* Pairs with the acquire in mmu_interval_read_begin(). */
+		smp_store_release(&subs->invalidate_seq,
+				  subs->invalidate_seq + 1);
 		mn_itree_apply_deferred(subs);
 		wake = true;
 	}
@@ -299,10 +301,13 @@ void mn_itree_release(struct mmu_notifier_subscriptions *subs,
  * has a chance. It need not succeed: there is no loop, for the sake of callers
  * that bound their time.
  *
- * No barrier orders the page tables against the sequence here. Invalidation
- * stores its sequence under the driver's lock before the page tables change, and
- * mmu_interval_read_retry() reads it under the same lock: either it sees that,
- * or it comes first and the callback stops the device afterwards.
+ * For sections to come no barrier orders the page tables against the sequence.
+ * Invalidation stores its sequence under the driver's lock before the page tables
+ * change, and mmu_interval_read_retry() reads it under the same lock: either it
+ * sees that, or it comes first and the callback stops the device afterwards. The
+ * section that is waited for has stored its sequence already, which retry takes
+ * for unchanged. So what it did to the page tables must be seen, also when it is
+ * over so soon that the wait does not sleep: hence the acquire.
  *
  * Context: Process context, sleeps. The caller must hold nothing that a section
  * of the mm takes or waits for, mmap_lock for read excepted.
@@ -325,7 +330,9 @@ unsigned long mmu_interval_read_begin(struct mmu_interval_notifier *interval_sub
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	mn_sync_sections(subs);
 	if (invalidating)
-		wait_event(subs->wq, READ_ONCE(subs->invalidate_seq) != seq);
+		/* Pairs with the release in mn_itree_end(). */
+		wait_event(subs->wq,
+			   smp_load_acquire(&subs->invalidate_seq) != seq);
 	return seq;
 }
 EXPORT_SYMBOL_GPL(mmu_interval_read_begin);
