@@ -505,6 +505,8 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 	 * device that registers now, or the device sees the page table entry
 	 * that the caller has written: pairs with the full barriers of the
 	 * grace period that registration waits for before the device starts.
+	 * The first registration of the mm, which has none, passes through the
+	 * lock that the caller holds, or this would not have been called.
 	 */
 	smp_mb();
 	if (!mn_implements(subs, MN_OP_ARCH_INVALIDATE))
@@ -1114,9 +1116,10 @@ static void mn_put_work(struct work_struct *work)
  * @subscription: from mmu_notifier_get() or mmu_notifier_get_locked()
  *
  * The last put ends the subscription: a get after it makes a new one, ->release
- * is not called any more, and when no callback runs, free_notifier is called.
- * Until then callbacks may come. Whoever calls this for the last time has torn
- * down what the secondary MMU maps, and sees to it that it maps nothing more.
+ * is not called any more unless exit has already set out to, and when no callback
+ * runs, free_notifier is called. Until then callbacks may come. Whoever calls this
+ * for the last time has torn down what the secondary MMU maps, and sees to it that
+ * it maps nothing more.
  *
  * A module that uses this calls mmu_notifier_synchronize() before it goes.
  *

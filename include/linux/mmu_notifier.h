@@ -95,7 +95,8 @@ struct mmu_notifier_ops {
 	 * @release: The address space ends, or this subscription does. Called
 	 * exactly once per subscription, by exit or by
 	 * mmu_notifier_unregister(), whichever comes first, before any page of
-	 * the mm is freed by exit; never called after mmu_notifier_put().
+	 * the mm is freed by exit. With mmu_notifier_put() only by exit, and only
+	 * if that came before the last put.
 	 *
 	 * On return the secondary MMU must not reach the memory of this mm any
 	 * more, speculation of the hardware included, and must not begin to.
@@ -680,7 +681,8 @@ mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
  *
  * For the TLB flushing code of architectures.
  *
- * Context: Any that may take a spinlock, after the page table was changed.
+ * Context: Any that may take a spinlock, after the page table was changed, under
+ * one of the locks that cover a section: registration passes through these.
  */
 static inline void
 mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
