@@ -330,8 +330,8 @@ unsigned long mmu_interval_read_begin(struct mmu_interval_notifier *interval_sub
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	mn_sync_sections(subs);
 	if (invalidating)
-		/* Pairs with the release in mn_itree_end(). */
 		wait_event(subs->wq,
+			   /* Pairs with the release in mn_itree_end(). */
 			   smp_load_acquire(&subs->invalidate_seq) != seq);
 	return seq;
 }
