@@ -145,6 +145,7 @@ struct tmn {
  * @seq: hlist: moved on by each start of a section that overlaps
  * @open: hlist: how many of these have no end yet
  * @closed: hlist: woken when @open falls to 0
+ * @drops: how often entries were dropped, for tmn_check_entry()
  * @finish: for a second pass; one is enough, see tmn_invalidate_start()
  * @finish_busy: it is in use
  * @counters: for the tests
@@ -170,6 +171,7 @@ struct tmn_mirror {
 	unsigned long seq;
 	unsigned int open;
 	wait_queue_head_t closed;
+	unsigned long drops;
 	struct mmu_interval_notifier_finish finish;
 	bool finish_busy;
 
@@ -194,6 +196,8 @@ static bool tmn_misbehave(struct tmn_mirror *mirror,
 			  const struct mmu_notifier_range *range);
 static void tmn_behave(struct tmn_mirror *mirror, unsigned int behaviour,
 		       unsigned int delay_us);
+static int tmn_behave_id(struct tmn *tmn, u32 id, unsigned int behaviour,
+			 unsigned int delay_us);
 
 /*
  * The shadow page table
@@ -222,6 +226,7 @@ static void tmn_zap(struct tmn_mirror *mirror, unsigned long start,
 {
 	unsigned long addr = max(start, mirror->start) & PAGE_MASK;
 
+	mirror->drops++;
 	for (; addr < min(end, mirror->end); addr += PAGE_SIZE)
 		*tmn_entry(mirror, addr) = 0;
 }
@@ -726,6 +731,8 @@ static int tmn_unmirror(struct tmn *tmn, u32 id)
 {
 	struct tmn_mirror *mirror;
 
+	/* an access that waits for a section which this one blocks has @setup */
+	tmn_behave_id(tmn, id, 0, 0);
 	guard(rwsem_write)(&tmn->setup);
 	mirror = xa_erase(&tmn->mirrors, id);
 	if (!mirror)
@@ -908,23 +915,29 @@ static void tmn_behave(struct tmn_mirror *mirror, unsigned int behaviour,
  * This one and tmn_ioctl_counters() must get through while others wait for a
  * callback with @setup held. The lock of the xarray keeps the mirror.
  */
+static int tmn_behave_id(struct tmn *tmn, u32 id, unsigned int behaviour,
+			 unsigned int delay_us)
+{
+	struct tmn_mirror *mirror;
+
+	xa_lock(&tmn->mirrors);
+	mirror = xa_load(&tmn->mirrors, id);
+	if (mirror)
+		tmn_behave(mirror, behaviour, delay_us);
+	xa_unlock(&tmn->mirrors);
+	return mirror ? 0 : -ENOENT;
+}
+
 static long tmn_ioctl_behave(struct tmn *tmn, void __user *user)
 {
 	struct test_mmu_notifier_behave arg;
-	struct tmn_mirror *mirror;
 
 	if (copy_from_user(&arg, user, sizeof(arg)))
 		return -EFAULT;
 	if (arg.flags & ~(TEST_MMU_NOTIFIER_DECLINE | TEST_MMU_NOTIFIER_BLOCK) ||
 	    arg.delay_us > TEST_MMU_NOTIFIER_MAX_DELAY || arg.reserved)
 		return -EINVAL;
-
-	xa_lock(&tmn->mirrors);
-	mirror = xa_load(&tmn->mirrors, arg.id);
-	if (mirror)
-		tmn_behave(mirror, arg.flags, arg.delay_us);
-	xa_unlock(&tmn->mirrors);
-	return mirror ? 0 : -ENOENT;
+	return tmn_behave_id(tmn, arg.id, arg.flags, arg.delay_us);
 }
 
 static long tmn_ioctl_counters(struct tmn *tmn, void __user *user)
@@ -967,31 +980,66 @@ static bool tmn_agrees(struct mm_struct *mm, unsigned long addr,
 }
 
 /*
- * Compares one entry. As long as the device is held, the start of a section that
- * drops the entry does not return: what the page table has is what it had when
- * the entry was looked up.
+ * Whether the mirror has heard of the end of the address space. That comes some
+ * time after mmget_not_zero() begins to fail, and before any page is freed.
+ */
+static bool tmn_released(struct tmn_mirror *mirror)
+{
+	bool released;
+
+	spin_lock(&mirror->lock);
+	released = mirror->counters.releases ||
+		   mirror->counters.interval.events[TEST_MMU_NOTIFIER_RELEASE];
+	spin_unlock(&mirror->lock);
+	return released;
+}
+
+/* An entry, and how often entries have been dropped */
+static unsigned long tmn_peek(struct tmn_mirror *mirror, unsigned long addr,
+			      unsigned long *drops)
+{
+	unsigned long entry;
+
+	spin_lock(&mirror->lock);
+	entry = *tmn_entry(mirror, addr);
+	*drops = mirror->drops;
+	spin_unlock(&mirror->lock);
+	return entry;
+}
+
+/*
+ * Compares one entry. Not with the device held: get_user_pages() takes locks of
+ * hugetlbfs under which others reclaim memory, and so wait for the device.
+ * Instead, if nothing has been dropped meanwhile, the entry was there when the
+ * page table was looked at, and no section that drops it was open.
  */
 static void tmn_check_entry(struct tmn_mirror *mirror, unsigned long addr,
 			    bool alive, struct test_mmu_notifier_check *check)
 {
-	unsigned long entry;
+	unsigned long entry, before, after;
+	bool stale, stale_write;
 
-	guard(rwsem_read)(&mirror->device);
-	spin_lock(&mirror->lock);
-	entry = *tmn_entry(mirror, addr);
-	spin_unlock(&mirror->lock);
-	if (!entry)
-		return;
+	do {
+		entry = tmn_peek(mirror, addr, &before);
+		if (!entry)
+			return;
+		stale = alive ? !tmn_agrees(mirror->mm, addr, tmn_page(entry), false) :
+				tmn_released(mirror);
+		stale_write = alive && !stale && entry & TMN_WRITE &&
+			      !tmn_agrees(mirror->mm, addr, tmn_page(entry), true);
+		tmn_peek(mirror, addr, &after);
+	} while (after != before);
+
 	check->entries++;
-	if (entry & TMN_WRITE)
-		check->writable++;
-	if (!alive || !tmn_agrees(mirror->mm, addr, tmn_page(entry), false))
-		check->stale++;
-	else if (entry & TMN_WRITE &&
-		 !tmn_agrees(mirror->mm, addr, tmn_page(entry), true))
-		check->stale_write++;
+	check->writable += !!(entry & TMN_WRITE);
+	check->stale += stale;
+	check->stale_write += stale_write;
 }
 
+/*
+ * With mmap_lock for write, as munmap() takes away the VMA first, and then has it
+ * for read only when its section begins: there would be no page to compare with.
+ */
 static void tmn_check(struct tmn_mirror *mirror,
 		      struct test_mmu_notifier_check *check)
 {
@@ -1000,10 +1048,10 @@ static void tmn_check(struct tmn_mirror *mirror,
 
 	for (addr = mirror->start; addr < mirror->end; addr += PAGE_SIZE) {
 		if (alive)
-			mmap_read_lock(mirror->mm);
+			mmap_write_lock(mirror->mm);
 		tmn_check_entry(mirror, addr, alive, check);
 		if (alive)
-			mmap_read_unlock(mirror->mm);
+			mmap_write_unlock(mirror->mm);
 		cond_resched();
 	}
 	if (alive)
