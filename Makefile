@@ -4,7 +4,7 @@
 BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS
 
-.PHONY: help kunit test check prove lockdep users series install clean
+.PHONY: help kunit selftests shell test check prove lockdep models users series install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12]"
@@ -13,7 +13,13 @@ help: ## list the targets
 kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU
 	@harness/kunit
 
-test: check kunit ## check, kunit, and a quick part of lockdep
+selftests: ## boot the selftests that run in user space, ours and those of hmm, in QEMU
+	@harness/selftests
+
+shell: ## a shell in that machine, on the terminal; or run the commands that are piped in
+	@harness/shell
+
+test: check kunit selftests ## check, kunit, selftests, and a quick part of lockdep
 	@harness/lockdep $(quick)
 
 # A case of each kind of splat, and one that must not cause any
@@ -34,6 +40,9 @@ lockdep: ## break each rule on base and rework, a boot for each case: who notice
 	@harness/fetch
 	@harness/overlay
 	@harness/lockdep
+
+models: ## have spin check the models of the core's ordering, and refute their wrong variants
+	@harness/models
 
 users: ## compile every in-tree user of the API against the rework
 	@harness/fetch

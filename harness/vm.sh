@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # they come from those who source it
+# For scripts that boot a virtual machine with the reworked kernel and the selftests:
+# sourced after lib.sh, which sets $root, $out, $base and $tree.
+
+# ours, and those of the kernel that use the notifiers
+ours=(mmu_notifier mmu_notifier_threads)
+theirs=(hmm-tests)
+# shellcheck disable=SC2034 # for those who source this
+known=("${ours[@]}" "${theirs[@]}")
+
+build=$out/build/selftests-$base
+# shellcheck disable=SC2034 # for those who source this
+kernel=$build/arch/x86/boot/bzImage
+initramfs=$build/initramfs
+
+kbuild() { make -C "$tree" O="$build" ARCH=x86_64 "$@"; }
+
+logged() { # <what it does> <command>...
+	local what=$1
+	shift
+	"$@" >"$build/build.log" 2>&1 && return 0
+	grep -E '(error|warning): |\*\*\*' "$build/build.log" >&2 || tail -n 20 "$build/build.log" >&2
+	die "$what failed, see ${build#"$root/"}/build.log"
+}
+
+build_kernel() {
+	local fragment=$root/harness/selftests.config missed
+	mkdir -p "$build"
+	# each time, since an option may be new in the tree
+	logged "configuring the kernel" kbuild -s KCONFIG_ALLCONFIG="$fragment" allnoconfig
+	missed=$(grep '^CONFIG_' "$fragment" | grep -vxFf "$build/.config" | tr '\n' ' ' || :)
+	[ -z "$missed" ] || die "harness/selftests.config: not in effect: $missed"
+	say "building the kernel (the first time takes some minutes), log in ${build#"$root/"}/build.log"
+	logged "building the kernel" kbuild -j"$(nproc)" bzImage headers
+}
+
+# By the kernel's makefile, but with nothing written into the tree: it would like
+# to leave local_config.* there, which is about a library that none of these uses.
+compile() { # <CFLAGS> <program>...
+	local flags=$1 selftests=$tree/tools/testing/selftests program headers
+	shift
+	headers=("$selftests"/*.h "$selftests"/mm/*.h "$tree"/lib/test_*_uapi.h)
+	for program; do
+		[ -f "$selftests/mm/$program.c" ] || die "there is no tools/testing/selftests/mm/$program.c"
+	done
+	mkdir -p "$build/programs"
+	echo 'IOURING_EXTRA_LIBS =' >"$build/programs/local_config.mk"
+	logged "compiling $*" make -C "$selftests/mm" -I "$build/programs" ARCH=x86_64 \
+		OUTPUT="$build/programs" LOCAL_HDRS="${headers[*]}" \
+		KHDR_INCLUDES="-isystem $build/usr/include" \
+		USERCFLAGS="$flags" USERLDFLAGS=-static "${@/#/"$build/programs/"}"
+}
+
+build_programs() { # <program>...
+	local program mine=() foreign=()
+	for program; do
+		if [[ " ${ours[*]} " = *" $program "* ]]; then mine+=("$program"); else foreign+=("$program"); fi
+	done
+	say "compiling $*"
+	if [ ${#mine[@]} -gt 0 ]; then compile -Werror "${mine[@]}"; fi
+	if [ ${#foreign[@]} -gt 0 ]; then compile '' "${foreign[@]}"; fi
+}
+
+build_initramfs() { # <program>...
+	local dir=$build/root busybox
+	busybox=$(command -v busybox) || die "busybox is not in PATH (Debian package busybox-static)"
+	rm -rf "$dir"
+	mkdir -p "$dir/bin" "$dir/programs"
+	cp "$busybox" "$dir/bin/busybox"
+	ln -s busybox "$dir/bin/sh"
+	cp "$root/harness/vm-init" "$dir/init"
+	cp "${@/#/"$build/programs/"}" "$dir/programs"
+	archive "$dir" >"$initramfs.new"
+	mv "$initramfs.new" "$initramfs"
+}
+
+archive() { # <directory>: as an archive that the kernel unpacks at boot
+	(cd "$1" && find . | cpio --quiet -o -H newc -R 0:0)
+}
+
+build_machine() { # <program>...
+	command -v qemu-system-x86_64 >/dev/null || die "qemu-system-x86_64 is not in PATH (Debian package qemu-system-x86)"
+	need busybox-static
+	build_kernel
+	build_programs "$@"
+	build_initramfs "$@"
+}
+
+# A panic has to end QEMU, and after an oops nothing that follows is worth anything.
+# The RAM from 2 GB on is no RAM to the kernel, but what devices would have on board:
+# the tests of hmm want 256 MB for each of two.
+# shellcheck disable=SC2016 # there is no variable
+cmdline=(console=ttyS0 no_timer_check numa=fake=2 hugepages=32 printk.devkmsg=on
+	panic=-1 oops=panic 'memmap=512M$0x80000000'
+	test_hmm.spm_addr_dev0=0x80000000 test_hmm.spm_addr_dev1=0x90000000)
+machine=(qemu-system-x86_64 -accel 'tcg,thread=multi' -cpu max -smp 2 -m 2560
+	-nodefaults -display none -no-reboot -device virtio-serial)
+
+# Adds a channel from the guest to a file, which is emptied
+port() { # <name> <file>
+	: >"$2"
+	machine+=(-chardev "file,id=$1,path=${2//,/,,}" -device "virtserialport,chardev=$1,name=$1")
+}
+
+# The command line of QEMU, in machine
+boots() { # <kernel> <initramfs> <console: what -serial takes> <more for the kernel command line>...
+	local console=$3
+	machine+=(-kernel "$1" -initrd "$2" -serial "$console")
+	shift 3
+	machine+=(-append "${cmdline[*]} $*")
+}
