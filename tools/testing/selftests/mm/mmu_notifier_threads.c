@@ -39,6 +39,7 @@
 #include <sys/time.h>
 
 #include "mmu_notifier_util.h"
+#include "vm_util.h"
 
 /* Above MN_PATIENCE, so that it is the test who says what did not happen. */
 #define LIMIT		90
@@ -52,6 +53,9 @@
 #define RACE_ROUNDS	25
 /* VMAs that registration has to pass through */
 #define MANY_VMAS	1000
+/* Enough to be seen half way through, and what a child says that came too late */
+#define HALF_WAY_PAGES	32768
+#define TOO_LATE	100
 /* Memory that a process has beside what is mirrored, in pages */
 #define OUTSIDE		1024
 
@@ -1431,6 +1435,50 @@ TEST_F_TIMEOUT(threads, first_mirror_while_memory_changes, LIMIT)
 		pick(2);
 		EXPECT_EQ(0, reap(fork_child(life_first_mirror)));
 	}
+}
+
+/*
+ * A section that punches a hole into a file holds a lock of the file, and none of
+ * the address space. If it is open when the first mirror comes, the device is not
+ * told of it, so that MIRROR has to wait: the pages that it has not yet come to are
+ * still there for the device to find.
+ */
+static int life_mirror_half_way(void)
+{
+	int fd, file, id, pagemap;
+	char *addr, *last;
+	struct worker *punch;
+	bool half_way;
+
+	addr = map_file(&file, HALF_WAY_PAGES);
+	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	fd = open(MN_DEVICE, O_RDWR | O_CLOEXEC);
+	if (addr == MAP_FAILED || pagemap < 0 || fd < 0)
+		return 1;
+	last = addr + (HALF_WAY_PAGES - 1) * page;
+	punch = go(spawn(do_punch, file, addr, HALF_WAY_PAGES));
+	if (!mn_until(!pagemap_is_populated(pagemap, addr)))
+		return 2;
+	half_way = pagemap_is_populated(pagemap, last);
+	id = mn_mirror(fd, last, page, how);
+	if (id < 0 || mn_read(fd, id, last) < 0)
+		return 3;
+	if (join(punch))
+		return 4;
+	if (sound(fd, id) || mn_read(fd, id, last))
+		return 5;
+	return half_way ? 0 : TOO_LATE;
+}
+
+TEST_F_TIMEOUT(threads, first_mirror_half_way, LIMIT)
+{
+	int i, came = TOO_LATE;
+
+	for (i = 0; i < 10 && came == TOO_LATE; i++)
+		came = reap(fork_child(life_mirror_half_way));
+	if (came == TOO_LATE)
+		SKIP(return, "a hole is punched before anybody can look");
+	EXPECT_EQ(0, came);
 }
 
 static void expect_dropped(struct __test_metadata *_metadata, const int *ids)
