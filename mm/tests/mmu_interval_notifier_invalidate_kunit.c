@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
@@ -202,6 +203,48 @@ static void second_pass_does_not_come_twice(struct kunit *test)
 }
 
 /* Sections that are declined */
+
+/* Drivers may allocate it for each invalidation, without reclaim. */
+static bool start_with_memory(struct mmu_interval_notifier *mni,
+			      const struct mmu_notifier_range *range,
+			      unsigned long seq,
+			      struct mmu_interval_notifier_finish **finish)
+{
+	mmu_interval_set_seq(mni, seq);
+	*finish = kzalloc(sizeof(**finish), GFP_ATOMIC);
+	return true;
+}
+
+static void finish_and_free(struct mmu_interval_notifier_finish *finish)
+{
+	struct mn_int *sub = container_of(finish->notifier, struct mn_int, mni);
+
+	atomic_inc(&sub->calls);
+	kfree(finish);
+}
+
+static void second_pass_may_free_what_it_is_given(struct kunit *test)
+{
+	static const struct mmu_interval_notifier_ops ops = {
+		.invalidate_start = start_with_memory,
+		.invalidate_finish = finish_and_free,
+	};
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *subs[3];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(subs); i++) {
+		subs[i] = mn_int(test, m, 'x', 1, 1);
+		subs[i]->mni.ops = &ops;
+		mn_insert(subs[i]);
+		KUNIT_ASSERT_EQ(test, subs[i]->ret, 0);
+	}
+	mn_whole_section(m, 1);
+	for (i = 0; i < ARRAY_SIZE(subs); i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&subs[i]->calls), 1);
+		mn_remove(subs[i]);
+	}
+}
 
 static void decline_by_an_interval_asks_nobody_else(struct kunit *test)
 {
@@ -412,6 +455,7 @@ static struct kunit_case mn_invalidate_cases[] = {
 	KUNIT_CASE(second_pass_comes_also_when_a_later_one_declines),
 	KUNIT_CASE(second_pass_comes_for_the_one_that_declines),
 	KUNIT_CASE(second_pass_does_not_come_twice),
+	KUNIT_CASE(second_pass_may_free_what_it_is_given),
 	KUNIT_CASE(decline_by_an_interval_asks_nobody_else),
 	KUNIT_CASE(decline_by_the_hlist_ends_it_for_the_tree),
 	KUNIT_CASE(decline_by_the_hlist_where_no_interval_is_met),

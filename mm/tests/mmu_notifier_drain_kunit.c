@@ -59,8 +59,8 @@ static void expect_waits_for_section(struct kunit *test, struct mn_mm *m,
 	struct mmu_notifier_range range;
 	bool covered, blocked;
 
-	/* Over both mappings, as the lock may be of either */
-	mn_range(&range, m, 1, MN_MAP_PAGES + 1);
+	/* Over all mappings, as the lock may be of either */
+	mn_range(&range, m, 1, 6 * MN_MAP_PAGES - 1);
 	covered = mn_cover(m, param->cover);
 	mmu_notifier_invalidate_range_start(&range);
 	mn_thread_run(thread);
@@ -79,6 +79,42 @@ static void first_register_waits_for_sections(struct kunit *test)
 	struct mn_mm *m = mn_mm_to_cover(test);
 	struct mn_sub *a = mn_sub(test, m, 'a');
 
+	expect_waits_for_section(test, m, mn_thread(test, mn_register, a));
+	KUNIT_ASSERT_EQ(test, a->ret, 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+	mn_unregister(a);
+}
+
+/* Nothing slips in between: who begins behind its back belongs to it. */
+static void first_register_is_told_of_what_begins(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *thread = mn_thread(test, mn_register, a);
+	bool blocked, begun;
+
+	mn_cover(m, MN_ANON_VMA_READ);
+	mn_thread_run(thread);
+	blocked = mn_thread_blocked(thread);
+	begun = mn_section_begins(section);
+	mn_uncover(m, MN_ANON_VMA_READ);
+	KUNIT_EXPECT_TRUE(test, blocked);
+	KUNIT_EXPECT_TRUE(test, begun);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_ASSERT_EQ(test, a->ret, 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1");
+	mn_unregister(a);
+}
+
+/* Each file and each anon_vma, not only the first that there is */
+static void first_register_passes_all_locks(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_to_cover(test);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+
+	mn_map_more(test, m, mn_address(4 * MN_MAP_PAGES));
 	expect_waits_for_section(test, m, mn_thread(test, mn_register, a));
 	KUNIT_ASSERT_EQ(test, a->ret, 0);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
@@ -187,6 +223,72 @@ static void later_register_ignores_sections_it_is_told_of(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 b+2 a+2 a-1 b-2 a-2");
 	mn_unregister(b);
 	mn_unregister(a);
+}
+
+/* The section that begins while the insert waits for another is counted. */
+static void first_insert_beside_hlist_meets_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_int *x = mn_int(test, m, 'x', 2, 1);
+	struct mn_section *old = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_section *new = mn_section(test, m, MN_I_MMAP_READ, 2);
+	struct mn_thread *insert = mn_thread(test, mn_insert, x);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+	unsigned int idx;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(old));
+	idx = !!(old->range.flags & MN_RANGE_SRCU_IDX);
+	mn_thread_run(insert);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(insert));
+	KUNIT_EXPECT_TRUE(test, grace_period_began(m, idx));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(new));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(insert));
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(new));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	mn_remove(x);
+	mn_unregister(a);
+}
+
+static bool lists_are_gone(struct mn_mm *m)
+{
+	struct mmu_notifier_subscriptions *subs = m->mm->notifier_subscriptions;
+	unsigned long deadline = jiffies + MN_TIMEOUT;
+
+	while (!READ_ONCE(subs->dead) && time_before(jiffies, deadline))
+		schedule_timeout_uninterruptible(1);
+	return READ_ONCE(subs->dead);
+}
+
+/* Exit does not wait for sections that begin while it waits for another. */
+static void unregister_after_exit_waits_for_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_section *old = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_section *new = mn_section(test, m, MN_I_MMAP_READ, 2);
+	struct mn_thread *exit = mn_thread(test, mn_exit, m);
+	struct mn_thread *unregister = mn_thread(test, mn_unregister, a);
+	unsigned int idx;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(old));
+	idx = !!(old->range.flags & MN_RANGE_SRCU_IDX);
+	mn_thread_run(exit);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
+	KUNIT_EXPECT_TRUE(test, grace_period_began(m, idx));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(new));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
+	KUNIT_EXPECT_TRUE(test, lists_are_gone(m));
+	mn_thread_run(unregister);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(unregister));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(new));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 aR a+2 a-1 a-2");
 }
 
 static void later_insert_does_not_wait(struct kunit *test)
@@ -365,6 +467,8 @@ static void racing_first_inserts_drain_once(struct kunit *test)
 
 static struct kunit_case mn_drain_cases[] = {
 	KUNIT_CASE_PARAM(first_register_waits_for_sections, cover_gen_params),
+	KUNIT_CASE(first_register_is_told_of_what_begins),
+	KUNIT_CASE_PARAM(first_register_passes_all_locks, cover_gen_params),
 	KUNIT_CASE_PARAM(later_register_waits_for_sections, cover_gen_params),
 	KUNIT_CASE_PARAM(register_beside_intervals_waits_for_sections,
 			 cover_gen_params),
@@ -373,6 +477,8 @@ static struct kunit_case mn_drain_cases[] = {
 			 cover_gen_params),
 	KUNIT_CASE_PARAM(unregister_waits_for_sections, cover_gen_params),
 	KUNIT_CASE(later_register_ignores_sections_it_is_told_of),
+	KUNIT_CASE(first_insert_beside_hlist_meets_sections),
+	KUNIT_CASE(unregister_after_exit_waits_for_sections),
 	KUNIT_CASE(later_insert_does_not_wait),
 	KUNIT_CASE(later_insert_under_mmap_lock_does_not_wait),
 	KUNIT_CASE(later_register_takes_no_rmap_lock),

@@ -421,6 +421,26 @@ static void get_passes_the_error_of_alloc_on(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
 }
 
+static struct mmu_notifier *alloc_gives_nothing(struct mm_struct *mm)
+{
+	return NULL;
+}
+
+static void get_takes_nothing_for_want_of_memory(struct kunit *test)
+{
+	static const struct mmu_notifier_ops ops = {
+		.alloc_notifier = alloc_gives_nothing,
+		.free_notifier = free_unexpected,
+	};
+	struct mn_mm *m = mn_mm(test);
+	int before = mn_mm_refs(m);
+	struct mmu_notifier *mn;
+
+	mn = mmu_notifier_get(&ops, m->mm);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(mn), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+}
+
 static void get_frees_what_register_refuses(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -635,6 +655,7 @@ static struct kunit_case mn_cases[] = {
 	KUNIT_CASE(get_after_the_last_put_gives_a_new_object),
 	KUNIT_CASE(get_refuses_to_overflow_the_users),
 	KUNIT_CASE(get_passes_the_error_of_alloc_on),
+	KUNIT_CASE(get_takes_nothing_for_want_of_memory),
 	KUNIT_CASE(get_frees_what_register_refuses),
 	KUNIT_CASE(put_never_calls_release),
 	KUNIT_CASE(put_frees_where_sleeping_is_allowed),

@@ -105,6 +105,7 @@ struct mn_mm {
 struct mn_mm *mn_mm(struct kunit *test);
 struct mn_mm *mn_mm_mapped(struct kunit *test);
 void mn_map_anon(struct kunit *test, struct mn_mm *m, unsigned long start);
+void mn_map_more(struct kunit *test, struct mn_mm *m, unsigned long start);
 void mn_exit(void *m);
 void mn_drop(struct mn_mm *m);
 int mn_mm_refs(struct mn_mm *m);

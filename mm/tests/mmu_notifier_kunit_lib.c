@@ -297,12 +297,13 @@ static void mn_vma_insert(struct kunit *test, struct mn_mm *m,
 	KUNIT_ASSERT_EQ(test, ret, 0);
 }
 
-static void mn_map_file(struct kunit *test, struct mn_mm *m)
+static void mn_map_file(struct kunit *test, struct mn_mm *m,
+			unsigned long start)
 {
 	struct vm_area_struct *vma;
 	struct file *file;
 
-	vma = mn_vma(test, m, mn_address(0), VM_SHARED | VM_MAYSHARE);
+	vma = mn_vma(test, m, start, VM_SHARED | VM_MAYSHARE);
 	file = shmem_file_setup("mmu_notifier", MN_MAP_PAGES << PAGE_SHIFT,
 				VM_NORESERVE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
@@ -334,9 +335,17 @@ struct mn_mm *mn_mm_mapped(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 
-	mn_map_file(test, m);
+	mn_map_file(test, m, mn_address(0));
 	mn_map_anon(test, m, mn_address(MN_MAP_PAGES));
 	return m;
+}
+
+/* Another file and, behind it, other anonymous memory; mn_cover() is for these then. */
+void mn_map_more(struct kunit *test, struct mn_mm *m, unsigned long start)
+{
+	put_page(m->page);
+	mn_map_file(test, m, start);
+	mn_map_anon(test, m, start + (MN_MAP_PAGES << PAGE_SHIFT));
 }
 
 static void mn_mm_free(struct mn_test *t, struct mn_mm *m)

@@ -152,6 +152,30 @@ static void exit_awaits_the_release_of_unregister(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
 }
 
+/* The second unregister is wrong, also where exit was there in between. */
+static void unregister_twice_beside_exit_does_nothing(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_thread *exit, *unregister;
+	int before;
+
+	mn_gate_close(&a->at_release);
+	unregister = mn_thread_start(test, mn_unregister, a);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
+	mn_gate_open(&a->at_release);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(unregister));
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+
+	before = mn_mm_refs(m);
+	mn_expect_warning(MN_WARN_UNREGISTER_TWICE);
+	mn_unregister(a);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+}
+
 /* Reclaim may be in a start while the last user exits. */
 static void exit_awaits_running_sections(struct kunit *test)
 {
@@ -458,6 +482,7 @@ static struct kunit_case mn_release_cases[] = {
 	KUNIT_CASE(exit_unmaps_in_silence_after_release),
 	KUNIT_CASE(unregister_awaits_the_release_of_exit),
 	KUNIT_CASE(exit_awaits_the_release_of_unregister),
+	KUNIT_CASE(unregister_twice_beside_exit_does_nothing),
 	KUNIT_CASE(exit_awaits_running_sections),
 	KUNIT_CASE(sections_are_delivered_while_release_runs),
 	KUNIT_CASE_SLOW(unregister_racing_with_exit_releases_once),

@@ -164,6 +164,65 @@ static const struct mmu_notifier_ops end_only_ops = {
 	.invalidate_range_end = mn_on_end,
 };
 
+/* start and end under mmap_lock, without mn_range() in between */
+static void section_of(struct mn_mm *m, struct mmu_notifier_range *range)
+{
+	range->mm = m->mm;
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(range);
+	mn_end(range);
+	mmap_read_unlock(m->mm);
+}
+
+/* Where fewer are subscribed, and where nobody is. */
+static void range_can_be_used_again_on_another_mm(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test), *other = mn_mm(test);
+	struct mn_mm *nobodys = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, other, 'b');
+	struct mmu_notifier_range range;
+
+	mn_range(&range, m, 1, 1);
+	section_of(m, &range);
+	section_of(other, &range);
+	section_of(nobodys, &range);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a+1 a-1 b+1 b-1");
+	mn_unregister(b);
+	mn_unregister(a);
+	mn_remove(x);
+}
+
+/* The list that it walked before may be the one that changes now. */
+static void range_used_again_forgets_its_list(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_sub(test, m, 'c');
+	struct mn_thread *thread = mn_thread(test, mn_register, c);
+	struct mmu_notifier_range range;
+	bool blocked;
+
+	mn_range(&range, m, 1, 1);
+	section_of(m, &range);
+	mn_unregister(b);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "b+1 a+1 b-1 a-1 bR");
+
+	mn_cover(m, MN_I_MMAP_READ);
+	mmu_notifier_invalidate_range_start(&range);
+	mn_thread_run(thread);
+	blocked = mn_thread_blocked(thread);
+	mn_end(&range);
+	mn_uncover(m, MN_I_MMAP_READ);
+	KUNIT_EXPECT_TRUE(test, blocked);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1");
+	mn_unregister(c);
+	mn_unregister(a);
+}
+
 static void half_a_pair_of_callbacks_is_fine(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -770,6 +829,8 @@ static struct kunit_case mn_section_cases[] = {
 	KUNIT_CASE(overlapping_task_that_began_first_ends_first),
 	KUNIT_CASE(overlapping_task_that_began_first_ends_last),
 	KUNIT_CASE(range_can_be_used_again),
+	KUNIT_CASE(range_can_be_used_again_on_another_mm),
+	KUNIT_CASE(range_used_again_forgets_its_list),
 	KUNIT_CASE(half_a_pair_of_callbacks_is_fine),
 	KUNIT_CASE(latecomer_gets_no_end_when_first),
 	KUNIT_CASE(latecomer_gets_no_end_when_second),

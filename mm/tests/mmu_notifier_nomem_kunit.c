@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: KUnit suite of the mmu_notifier: when there is no memory
+ *
+ * Each allocation of register, get and insert fails once. The call says -ENOMEM
+ * and leaves nothing behind: no structure, no reference, and a subscription that
+ * can be used again.
+ *
+ * The slab's fault injection fails the nth allocation of the current task. As it
+ * spares those that may wait for reclaim, unless told otherwise in debugfs, that
+ * is told here. The per-CPU allocator has no such thing.
+ */
+
+#include <kunit/test.h>
+#include <linux/atomic.h>
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "../slab.h"
+#include "mmu_notifier_kunit.h"
+
+#if defined(CONFIG_FAILSLAB) && defined(CONFIG_FAULT_INJECTION_DEBUG_FS)
+
+/* More than any of the calls makes, and than others make in between */
+#define MN_ALLOCATIONS	16
+
+enum nomem_call {
+	NOMEM_REGISTER,
+	NOMEM_GET,
+	NOMEM_INSERT,
+	NOMEM_INSERT_LOCKED,
+};
+
+struct nomem_param {
+	const char *desc;
+	enum nomem_call call;
+	char beside;		/* who is subscribed already */
+	unsigned int fail_min;	/* how many allocations there are */
+	unsigned int fail_max;	/* with SRCU in big mode */
+};
+
+static const struct nomem_param nomem[] = {
+	{ "first register", NOMEM_REGISTER, 0, 2, 3 },
+	{ "later register", NOMEM_REGISTER, 'b', 0, 0 },
+	{ "register beside an interval", NOMEM_REGISTER, 'y', 0, 0 },
+	{ "first get", NOMEM_GET, 0, 3, 4 },
+	{ "later get", NOMEM_GET, 'b', 1, 1 },
+	{ "get beside an interval", NOMEM_GET, 'y', 1, 1 },
+	{ "get of what is there", NOMEM_GET, 'p', 0, 0 },
+	{ "first insert", NOMEM_INSERT, 0, 2, 3 },
+	{ "first insert beside the hlist", NOMEM_INSERT, 'b', 0, 0 },
+	{ "later insert", NOMEM_INSERT, 'y', 0, 0 },
+	{ "first insert_locked", NOMEM_INSERT_LOCKED, 0, 2, 3 },
+	{ "insert_locked beside the hlist", NOMEM_INSERT_LOCKED, 'b', 0, 0 },
+	{ "later insert_locked", NOMEM_INSERT_LOCKED, 'y', 0, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(nomem, nomem, desc);
+
+/* An mm, who is subscribed to it, and who is about to be. */
+struct nomem {
+	enum nomem_call call;
+	struct mn_mm *m;
+	struct mn_sub *a, *b, *p, *got;
+	struct mn_int *x, *y;
+};
+
+static struct nomem *nomem_new(struct kunit *test,
+			       const struct nomem_param *param)
+{
+	struct nomem *n = mn_alloc(test, sizeof(*n));
+
+	n->call = param->call;
+	n->m = mn_mm_mapped(test);
+	n->a = mn_sub(test, n->m, 'a');
+	n->x = mn_int(test, n->m, 'x', 1, 1);
+	if (param->beside == 'b')
+		n->b = mn_registered(test, n->m, 'b');
+	if (param->beside == 'p')
+		n->p = mn_gotten(test, n->m);
+	if (param->beside == 'y')
+		n->y = mn_inserted(test, n->m, 'y', 1, 1);
+	return n;
+}
+
+static int nomem_get(struct nomem *n)
+{
+	struct mmu_notifier *mn;
+
+	mn = mmu_notifier_get(&mn_refcount_ops, n->m->mm);
+	if (IS_ERR(mn))
+		return PTR_ERR(mn);
+	n->got = mn_sub_of(mn);
+	return 0;
+}
+
+static int nomem_subscribe(struct nomem *n)
+{
+	switch (n->call) {
+	case NOMEM_REGISTER:
+		mn_register(n->a);
+		return n->a->ret;
+	case NOMEM_GET:
+		return nomem_get(n);
+	case NOMEM_INSERT:
+		/* As left by somebody; a failed insert is to clear it. */
+		n->x->mni.mm = n->m->mm;
+		mn_insert(n->x);
+		return n->x->ret;
+	case NOMEM_INSERT_LOCKED:
+		n->x->mni.mm = n->m->mm;
+		mn_insert_locked(n->x);
+		return n->x->ret;
+	}
+	return -EINVAL;
+}
+
+static void nomem_unsubscribe(struct nomem *n)
+{
+	if (n->call == NOMEM_REGISTER)
+		mn_unregister(n->a);
+	else if (n->call == NOMEM_GET)
+		mn_put(n->got);
+	else
+		mn_remove(n->x);
+	mmu_notifier_synchronize();
+}
+
+static void nomem_end(struct nomem *n)
+{
+	if (n->b)
+		mn_unregister(n->b);
+	if (n->p)
+		mn_put(n->p);
+	if (n->y)
+		mn_remove(n->y);
+}
+
+static int nomem_heard(struct nomem *n)
+{
+	if (n->call == NOMEM_REGISTER)
+		return atomic_read(&n->a->starts);
+	if (n->call == NOMEM_GET)
+		return atomic_read(&n->got->starts);
+	return atomic_read(&n->x->calls);
+}
+
+/* Returns what nomem_subscribe() does when the nth allocation fails, if any does. */
+static int nomem_fail_nth(struct nomem *n, unsigned int nth, bool *failed)
+{
+	int ret;
+
+	WRITE_ONCE(current->fail_nth, nth);
+	ret = nomem_subscribe(n);
+	*failed = !READ_ONCE(current->fail_nth);
+	WRITE_ONCE(current->fail_nth, 0);
+	return ret;
+}
+
+struct nomem_state {
+	int refs;
+	int users;
+	struct mmu_notifier_subscriptions *subs;
+};
+
+static struct nomem_state nomem_state(struct nomem *n)
+{
+	return (struct nomem_state) {
+		.refs = mn_mm_refs(n->m),
+		.users = atomic_read(&n->m->mm->mm_users),
+		.subs = n->m->mm->notifier_subscriptions,
+	};
+}
+
+static void expect_same_state(struct kunit *test, struct nomem *n,
+			      const struct nomem_state *before)
+{
+	struct nomem_state now = nomem_state(n);
+
+	KUNIT_EXPECT_EQ(test, now.refs, before->refs);
+	KUNIT_EXPECT_EQ(test, now.users, before->users);
+	KUNIT_EXPECT_PTR_EQ(test, now.subs, before->subs);
+}
+
+static void expect_failed(struct kunit *test, struct nomem *n, int ret,
+			  unsigned int nth, const struct nomem_state *before)
+{
+	const char *heard = mn_heard(test);
+
+	KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+	expect_same_state(test, n, before);
+	KUNIT_EXPECT_NULL(test, n->x->mni.mm);
+	/* What alloc_notifier gave, if that did not fail itself, is freed. */
+	if (n->call == NOMEM_GET && nth > 1)
+		KUNIT_EXPECT_EQ(test, strlen(heard), strlen("pF"));
+	else
+		KUNIT_EXPECT_STREQ(test, heard, "");
+}
+
+/* With memory it goes well, as if nothing had been, and is undone. */
+static void expect_subscribed(struct kunit *test, struct nomem *n)
+{
+	KUNIT_EXPECT_EQ(test, nomem_heard(n), 0);
+	mn_whole_section(n->m, 1);
+	KUNIT_EXPECT_EQ(test, nomem_heard(n), 1);
+	nomem_unsubscribe(n);
+}
+
+/* One attempt on a new mm. Returns whether it failed; *@over if nothing was left to fail. */
+static bool nomem_attempt(struct kunit *test, unsigned int nth, bool *over)
+{
+	struct nomem *n = nomem_new(test, test->param_value);
+	struct nomem_state before = nomem_state(n);
+	bool failed;
+	int ret, again;
+
+	mn_heard(test);
+	ret = nomem_fail_nth(n, nth, &failed);
+	*over = !failed;
+	again = ret;
+	if (ret) {
+		KUNIT_EXPECT_TRUE(test, failed);
+		expect_failed(test, n, ret, nth, &before);
+		again = nomem_subscribe(n);
+	}
+	KUNIT_EXPECT_EQ(test, again, 0);
+	if (!again)
+		expect_subscribed(test, n);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(n->m), before.refs);
+	nomem_end(n);
+	return ret;
+}
+
+/* By what debugfs has kept for the file */
+static void *failslab_file(const char *name)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL);
+	struct dentry *file;
+	void *data = NULL;
+
+	if (!dir)
+		return NULL;
+	file = debugfs_lookup(name, dir);
+	if (file) {
+		data = d_inode(file)->i_private;
+		dput(file);
+	}
+	dput(dir);
+	return data;
+}
+
+static void each_allocation_fails_once(struct kunit *test)
+{
+	const struct nomem_param *param = test->param_value;
+	unsigned int nth, failures = 0;
+	bool over = false;
+
+	/* Whatever is allocated once and kept, as names for lockdep */
+	nomem_attempt(test, 0, &over);
+	over = false;
+	for (nth = 1; !over && nth < MN_ALLOCATIONS; nth++)
+		failures += nomem_attempt(test, nth, &over);
+	KUNIT_EXPECT_TRUE(test, over);
+	KUNIT_EXPECT_GE(test, failures, param->fail_min);
+	KUNIT_EXPECT_LE(test, failures, param->fail_max);
+}
+
+#ifdef CONFIG_SLUB_DEBUG
+#define MN_FAILURES	64
+
+static unsigned long objects(struct kmem_cache *cache)
+{
+	struct slabinfo info = {};
+
+	get_slabinfo(cache, &info);
+	return info.active_objs;
+}
+
+/* The structure itself, when what it points to cannot be had. */
+static void failed_register_frees_the_structure(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test), *other = mn_mm(test);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, other, 'b');
+	struct kmem_cache *cache;
+	unsigned long before;
+	int i, failures = 0;
+
+	cache = virt_to_slab(other->mm->notifier_subscriptions)->slab_cache;
+	before = objects(cache);
+	for (i = 0; i < MN_FAILURES; i++) {
+		WRITE_ONCE(current->fail_nth, 2);
+		mn_register(a);
+		WRITE_ONCE(current->fail_nth, 0);
+		failures += a->ret == -ENOMEM;
+	}
+	/* Others allocate and free, too. */
+	KUNIT_EXPECT_LT(test, objects(cache), before + MN_FAILURES / 2);
+	KUNIT_EXPECT_EQ(test, failures, MN_FAILURES);
+	mn_unregister(b);
+}
+#endif
+
+static bool was_ignored;
+static unsigned long was_verbose;
+
+static int mn_nomem_init(struct kunit_suite *suite)
+{
+	bool *ignored = failslab_file("ignore-gfp-wait");
+	unsigned long *verbose = failslab_file("verbose");
+
+	if (!ignored || !verbose)
+		return -ENOENT;
+	was_ignored = *ignored;
+	was_verbose = *verbose;
+	*ignored = false;
+	*verbose = 0;
+	return 0;
+}
+
+static void mn_nomem_exit(struct kunit_suite *suite)
+{
+	bool *ignored = failslab_file("ignore-gfp-wait");
+	unsigned long *verbose = failslab_file("verbose");
+
+	if (!ignored || !verbose)
+		return;
+	*ignored = was_ignored;
+	*verbose = was_verbose;
+}
+
+static struct kunit_case mn_nomem_cases[] = {
+	KUNIT_CASE_PARAM(each_allocation_fails_once, nomem_gen_params),
+#ifdef CONFIG_SLUB_DEBUG
+	KUNIT_CASE(failed_register_frees_the_structure),
+#endif
+	{}
+};
+
+static struct kunit_suite mn_nomem_suite = {
+	.name = "mmu_notifier_nomem",
+	.suite_init = mn_nomem_init,
+	.suite_exit = mn_nomem_exit,
+	.init = mn_test_init,
+	.test_cases = mn_nomem_cases,
+};
+
+kunit_test_suite(mn_nomem_suite);
+
+#endif /* CONFIG_FAILSLAB && CONFIG_FAULT_INJECTION_DEBUG_FS */
