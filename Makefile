@@ -2,9 +2,10 @@
 # Every command that a user runs. 'make help' lists them.
 
 BASE ?= 6.12
-export BASE KDIR SIGNOFF TRAILERS
+export BASE KDIR SIGNOFF TRAILERS MINUTES
 
-.PHONY: help kunit selftests shell test check prove lockdep models users series install clean
+.PHONY: help kunit selftests shell test check prove lockdep models torture \
+	users series install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12]"
@@ -43,6 +44,9 @@ lockdep: ## break each rule on base and rework, a boot for each case: who notice
 
 models: ## have spin check the models of the core's ordering, and refute their wrong variants
 	@harness/models
+
+torture: ## threads at random, on many mms, against a model; then each break that must be noticed (MINUTES=5)
+	@harness/torture
 
 users: ## compile every in-tree user of the API against the rework
 	@harness/fetch
