@@ -9,12 +9,19 @@ theirs=(hmm-tests)
 # shellcheck disable=SC2034 # for those who source this
 known=("${ours[@]}" "${theirs[@]}")
 
-build=$out/build/selftests-$base
-# shellcheck disable=SC2034 # for those who source this
-kernel=$build/arch/x86/boot/bzImage
-initramfs=$build/initramfs
+# Where the kernel is built, from which fragments, with which variables for its make
+builds_in() { # <directory> <variable>...
+	build=$1
+	# shellcheck disable=SC2034 # for those who source this
+	kernel=$build/arch/x86/boot/bzImage
+	initramfs=$build/initramfs
+	shift
+	variables=("$@")
+}
+fragments=("$root/harness/selftests.config")
+builds_in "$out/build/selftests-$base"
 
-kbuild() { make -C "$tree" O="$build" ARCH=x86_64 "$@"; }
+kbuild() { make -C "$tree" O="$build" ARCH=x86_64 ${variables[@]+"${variables[@]}"} "$@"; }
 
 logged() { # <what it does> <command>...
 	local what=$1
@@ -25,12 +32,13 @@ logged() { # <what it does> <command>...
 }
 
 build_kernel() {
-	local fragment=$root/harness/selftests.config missed
+	local fragment=$build/fragment missed
 	mkdir -p "$build"
+	cat "${fragments[@]}" >"$fragment"
 	# each time, since an option may be new in the tree
 	logged "configuring the kernel" kbuild -s KCONFIG_ALLCONFIG="$fragment" allnoconfig
 	missed=$(grep '^CONFIG_' "$fragment" | grep -vxFf "$build/.config" | tr '\n' ' ' || :)
-	[ -z "$missed" ] || die "harness/selftests.config: not in effect: $missed"
+	[ -z "$missed" ] || die "${fragments[*]#"$root/"}: not in effect: $missed"
 	say "building the kernel (the first time takes some minutes), log in ${build#"$root/"}/build.log"
 	logged "building the kernel" kbuild -j"$(nproc)" bzImage headers
 }
