@@ -116,15 +116,7 @@ static unsigned int nr_changed;
 
 static int write_text(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	return mn_write_text(AT_FDCWD, path, text);
 }
 
 static int read_text(const char *path, char *text, size_t size)

@@ -2233,15 +2233,7 @@ static int groups;
 
 static int put(const char *name, const char *text)
 {
-	int fd = openat(groups, name, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
+	return mn_write_text(groups, name, text);
 }
 
 static int open_groups(void)

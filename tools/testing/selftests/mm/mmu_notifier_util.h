@@ -119,6 +119,20 @@ static inline int mn_behave(int fd, uint32_t id, uint32_t flags, uint32_t delay_
 	return mn_ioctl(fd, TEST_MMU_NOTIFIER_BEHAVE, &arg);
 }
 
+/* Writes a setting of the kernel; @dir as for openat(). */
+static inline int mn_write_text(int dir, const char *path, const char *text)
+{
+	int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static inline double mn_now(void)
 {
 	struct timespec now;
