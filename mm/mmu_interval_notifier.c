@@ -20,36 +20,41 @@
  * while its invalidate callback takes the same lock, calls
  * mmu_interval_set_seq() and stops the device.
  *
- * subs->invalidate_seq and subs->active_invalidate_ranges, the number of
- * sections that the tree counts, make three states, under subs->lock:
+ * **Sections.** Each section that the tree counts gets a number of its own from
+ * subs->seq, and a *place*, where those who wait find out where it is and what its
+ * number is. It gets both under subs->lock, by which it also finds whom it meets;
+ * its end gives the place back without the lock. Sections that find all places
+ * taken are counted in subs->unplaced: where they are nobody knows.
  *
- * =========  ====  ======  =====================================================
- * state      seq   active  the tree
- * =========  ====  ======  =====================================================
- * idle       even  0       may change
- * partial    even  > 0     may change; no section has met a subscription
- * excluded   odd   > 0     must not change: a section walks it without the lock
- * =========  ====  ======  =====================================================
+ * **Readers.** A driver stores the number of each section that it is told of, see
+ * mmu_interval_set_seq(). So a reader that finds the number unchanged has met no
+ * section that began after its begin. Those that began before and meet its
+ * interval, begin has waited for.
  *
- * A section that meets a subscription, and an insert while a section is active,
- * make seq odd. The end of the last active section makes it even again, with a
- * value that was never there before, does the inserts and removes that were
- * deferred, and wakes who waits for the change.
+ * **Changes.** The tree changes under subs->lock at any time. A section calls
+ * whom it meets without that lock. Until it is done with a subscription it counts
+ * in sub->calls, which keeps the subscription where it is::
  *
- * A subscription whose own invalidate_seq equals an odd subs->invalidate_seq is
- * being invalidated: begin waits. Invalidation stores the odd value there, so a
- * reader that began before finds another one: retry. Every value stored there is
- * odd, so nobody waits when subs->invalidate_seq is even, even after a wrap.
+ *	absent:   not in the tree, nobody calls
+ *	 |  insert
+ *	present:  each section that meets it may pin and call it
+ *	 |  remove sets sub->leaving
+ *	leaving:  no section pins it any more; those that have may call it
+ *	 |  the last of them has gone, remove takes it out
+ *	absent
  */
 
 #include <linux/atomic.h>
+#include <linux/bitfield.h>
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
 #include <linux/bug.h>
+#include <linux/compiler.h>
 #include <linux/container_of.h>
 #include <linux/export.h>
 #include <linux/interval_tree.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
-#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/lockdep.h>
 #include <linux/mm_types.h>
@@ -65,81 +70,131 @@
 
 void mn_itree_init(struct mmu_notifier_subscriptions *subs)
 {
-	subs->invalidate_seq = 2;
+	/* No sequence is 0, which a driver may take for none. */
+	subs->seq = 1;
 	subs->itree = RB_ROOT_CACHED;
-	INIT_HLIST_HEAD(&subs->deferred_list);
 	init_waitqueue_head(&subs->wq);
 }
 
 /* Whether the tree is as it should be when the mm goes. */
 bool mn_itree_idle(struct mmu_notifier_subscriptions *subs)
 {
-	return RB_EMPTY_ROOT(&subs->itree.rb_root) &&
-	       hlist_empty(&subs->deferred_list) &&
-	       !subs->active_invalidate_ranges;
+	return RB_EMPTY_ROOT(&subs->itree.rb_root) && !subs->running &&
+	       !atomic_read(&subs->unplaced);
 }
 
-static bool mn_itree_excluded(struct mmu_notifier_subscriptions *subs)
+/* Sections */
+
+static unsigned int mn_itree_place(const struct mmu_notifier_range *range)
+{
+	return FIELD_GET(MN_RANGE_PLACE, range->flags);
+}
+
+/* Number a section, and say where it is. */
+static void mn_itree_enter(struct mmu_notifier_subscriptions *subs,
+			   struct mmu_notifier_range *range)
+{
+	unsigned long taken = READ_ONCE(subs->running);
+	unsigned int i = MN_PLACES;
+
+	lockdep_assert_held(&subs->lock);
+	subs->seq++;
+	if (likely(taken != MN_ALL_PLACES)) {
+		i = ffz(taken);
+		subs->place[i].start = range->start;
+		subs->place[i].last = range->end - 1;
+		subs->place[i].seq = subs->seq;
+		set_bit(i, &subs->running);
+	} else {
+		atomic_inc(&subs->unplaced);
+	}
+	range->flags |= MN_RANGE_ITREE | FIELD_PREP(MN_RANGE_PLACE, i);
+}
+
+/*
+ * Wake who waits for what the caller has just done, by an atomic operation with
+ * full ordering: either that is seen by wait_event() or the waiter is seen here.
+ */
+static void mn_itree_wake(struct mmu_notifier_subscriptions *subs)
+{
+	if (unlikely(waitqueue_active(&subs->wq)))
+		wake_up_all(&subs->wq);
+}
+
+/*
+ * Close a section for the tree. What it has done to the page tables comes before
+ * its place is free: pairs with the acquires in mn_itree_meets().
+ */
+void mn_itree_end(struct mmu_notifier_subscriptions *subs,
+		  const struct mmu_notifier_range *range)
+{
+	unsigned int i = mn_itree_place(range);
+
+	if (likely(i < MN_PLACES))
+		WARN_ON_ONCE(!test_and_clear_bit(i, &subs->running));
+	else
+		WARN_ON_ONCE(atomic_dec_return(&subs->unplaced) < 0);
+	/* The section is still in the domain of the mm, which keeps @subs. */
+	mn_itree_wake(subs);
+}
+
+/* Whether a section up to number @seq runs that meets @sub. */
+static bool mn_itree_meets(struct mmu_notifier_subscriptions *subs,
+			   const struct mmu_interval_notifier *sub,
+			   unsigned long seq)
+{
+	unsigned long running;
+	unsigned int i;
+
+	lockdep_assert_held(&subs->lock);
+	if (unlikely(atomic_read_acquire(&subs->unplaced)))
+		return true;
+	/* Both pair with mn_itree_end(). */
+	running = smp_load_acquire(&subs->running);
+	for_each_set_bit(i, &running, MN_PLACES) {
+		const struct mn_place *place = &subs->place[i];
+
+		if (place->start <= sub->interval_tree.last &&
+		    place->last >= sub->interval_tree.start &&
+		    (long)(place->seq - seq) <= 0)
+			return true;
+	}
+	return false;
+}
+
+/* Calls */
+
+/*
+ * Pin those that the section meets, from @node on; the first @count of @batch are
+ * there already. Returns how many are in @batch then.
+ */
+static unsigned int mn_itree_pin(struct mmu_notifier_subscriptions *subs,
+				 const struct mmu_notifier_range *range,
+				 struct interval_tree_node *node,
+				 struct mmu_interval_notifier **batch,
+				 unsigned int count)
 {
 	lockdep_assert_held(&subs->lock);
-	return subs->invalidate_seq & 1;
+	while (node && count < MN_BATCH) {
+		struct mmu_interval_notifier *sub = container_of(node,
+				struct mmu_interval_notifier, interval_tree);
+
+		if (!sub->leaving) {
+			atomic_inc(&sub->calls);
+			batch[count++] = sub;
+		}
+		node = interval_tree_iter_next(node, range->start,
+					       range->end - 1);
+	}
+	return count;
 }
 
-static struct mmu_interval_notifier *mn_itree_entry(struct interval_tree_node *node)
+/* Nothing keeps @sub after this; pairs with the acquire in remove. */
+static void mn_itree_unpin(struct mmu_notifier_subscriptions *subs,
+			   struct mmu_interval_notifier *sub)
 {
-	if (!node)
-		return NULL;
-	return container_of(node, struct mmu_interval_notifier, interval_tree);
-}
-
-static bool mn_itree_linked(struct mmu_interval_notifier *sub)
-{
-	return !RB_EMPTY_NODE(&sub->interval_tree.rb);
-}
-
-static void mn_itree_link(struct mmu_notifier_subscriptions *subs,
-			  struct mmu_interval_notifier *sub)
-{
-	lockdep_assert_held(&subs->lock);
-	interval_tree_insert(&sub->interval_tree, &subs->itree);
-}
-
-/* The node is cleared, so that a second removal is noticed. */
-static void mn_itree_unlink(struct mmu_notifier_subscriptions *subs,
-			    struct mmu_interval_notifier *sub)
-{
-	lockdep_assert_held(&subs->lock);
-	interval_tree_remove(&sub->interval_tree, &subs->itree);
-	RB_CLEAR_NODE(&sub->interval_tree.rb);
-}
-
-/* Count a section, and find the first subscription that it meets. */
-static struct mmu_interval_notifier *
-mn_itree_count(struct mmu_notifier_subscriptions *subs,
-	       const struct mmu_notifier_range *range, unsigned long *seq)
-{
-	struct interval_tree_node *node;
-
-	spin_lock(&subs->lock);
-	subs->active_invalidate_ranges++;
-	node = interval_tree_iter_first(&subs->itree, range->start,
-					range->end - 1);
-	if (node)
-		/* Read without the lock by those who wait for it. */
-		WRITE_ONCE(subs->invalidate_seq, subs->invalidate_seq | 1);
-	*seq = subs->invalidate_seq;
-	spin_unlock(&subs->lock);
-	return mn_itree_entry(node);
-}
-
-/* The tree stands still: mn_itree_count() has excluded changes. */
-static struct mmu_interval_notifier *
-mn_itree_next(struct mmu_interval_notifier *sub,
-	      const struct mmu_notifier_range *range)
-{
-	return mn_itree_entry(interval_tree_iter_next(&sub->interval_tree,
-						      range->start,
-						      range->end - 1));
+	if (atomic_dec_and_test(&sub->calls))
+		mn_itree_wake(subs);
 }
 
 /*
@@ -159,6 +214,8 @@ static bool mn_itree_first_pass(struct mmu_interval_notifier *sub,
 
 	done = sub->ops->invalidate_start(sub, range, seq, &finish);
 	if (finish) {
+		/* For mn_itree_second_pass(). */
+		atomic_inc(&sub->calls);
 		finish->notifier = sub;
 		__llist_add(&finish->link, second);
 	}
@@ -197,36 +254,58 @@ static void mn_itree_call_finish(struct mmu_interval_notifier_finish *finish,
 	mn_debug_interval_release(sub);
 }
 
-static void mn_itree_second_pass(struct llist_head *second,
-				 const struct mmu_notifier_range *range)
+static void mn_itree_second_pass(struct mmu_notifier_subscriptions *subs,
+				 const struct mmu_notifier_range *range,
+				 struct llist_head *second)
 {
 	struct mmu_interval_notifier_finish *finish, *next;
 	struct llist_node *first = llist_reverse_order(__llist_del_all(second));
 
 	/* Safe, as invalidate_finish may free it. */
-	llist_for_each_entry_safe(finish, next, first, link)
+	llist_for_each_entry_safe(finish, next, first, link) {
+		struct mmu_interval_notifier *sub = finish->notifier;
+
 		mn_itree_call_finish(finish, range);
+		mn_itree_unpin(subs, sub);
+	}
 }
 
 /*
- * Both passes for all that the section meets. A blockable section goes on when
- * somebody declines: its page tables change all the same.
- * Returns false if one declines a section that may be declined.
+ * Both passes for all that the section meets, from @node on. A blockable section
+ * goes on when somebody declines: its page tables change all the same.
+ * Returns false if one declines a section that may be declined; those behind it
+ * are not called.
  */
 static bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
-				const struct mmu_notifier_range *range)
+				const struct mmu_notifier_range *range,
+				struct interval_tree_node *node)
+	__releases(&subs->lock)
 {
-	struct mmu_interval_notifier *sub;
+	struct mmu_interval_notifier *batch[MN_BATCH];
+	unsigned long seq = subs->seq;
+	unsigned int i, count = 0;
 	bool accepted = true;
 	LLIST_HEAD(second);
-	unsigned long seq;
 
-	for (sub = mn_itree_count(subs, range, &seq); sub && accepted;
-	     sub = mn_itree_next(sub, range))
-		accepted = mn_itree_call(sub, range, seq, &second) ||
-			   WARN_ON_ONCE(mmu_notifier_range_blockable(range));
-
-	mn_itree_second_pass(&second, range);
+	for (;;) {
+		count = mn_itree_pin(subs, range, node, batch, count);
+		spin_unlock(&subs->lock);
+		/* The last one of a full batch keeps the place for the next one. */
+		for (i = 0; i < count && i < MN_BATCH - 1; i++) {
+			if (accepted)
+				accepted = mn_itree_call(batch[i], range, seq, &second) ||
+					   WARN_ON_ONCE(mmu_notifier_range_blockable(range));
+			mn_itree_unpin(subs, batch[i]);
+		}
+		if (count < MN_BATCH)
+			break;
+		spin_lock(&subs->lock);
+		batch[0] = batch[MN_BATCH - 1];
+		node = interval_tree_iter_next(&batch[0]->interval_tree,
+					       range->start, range->end - 1);
+		count = 1;
+	}
+	mn_itree_second_pass(subs, range, &second);
 	return accepted;
 }
 
@@ -235,50 +314,22 @@ static bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
  * mn_itree_end().
  */
 int mn_itree_start(struct mmu_notifier_subscriptions *subs,
-		   const struct mmu_notifier_range *range)
+		   struct mmu_notifier_range *range)
 {
-	if (mn_itree_invalidate(subs, range))
-		return 0;
-	mn_itree_end(subs);
-	return -EAGAIN;
-}
-
-/* What inserts and removes have left for when no section walks the tree. */
-static void mn_itree_apply_deferred(struct mmu_notifier_subscriptions *subs)
-{
-	struct mmu_interval_notifier *sub;
-	struct hlist_node *next;
-
-	lockdep_assert_held(&subs->lock);
-	hlist_for_each_entry_safe(sub, next, &subs->deferred_list,
-				  deferred_item) {
-		hlist_del_init(&sub->deferred_item);
-		if (mn_itree_linked(sub))
-			mn_itree_unlink(subs, sub);
-		else
-			mn_itree_link(subs, sub);
-	}
-}
-
-/* Close a section for the tree. */
-void mn_itree_end(struct mmu_notifier_subscriptions *subs)
-{
-	bool wake = false;
+	struct interval_tree_node *node;
 
 	spin_lock(&subs->lock);
-	if (!WARN_ON_ONCE(!subs->active_invalidate_ranges) &&
-	    !--subs->active_invalidate_ranges && mn_itree_excluded(subs)) {
-		/* Pairs with the acquire in mmu_interval_read_begin(). */
-		smp_store_release(&subs->invalidate_seq,
-				  subs->invalidate_seq + 1);
-		mn_itree_apply_deferred(subs);
-		wake = true;
+	mn_itree_enter(subs, range);
+	node = interval_tree_iter_first(&subs->itree, range->start,
+					range->end - 1);
+	if (!node) {
+		spin_unlock(&subs->lock);
+		return 0;
 	}
-	spin_unlock(&subs->lock);
-
-	/* The section is still in the domain of the mm, which keeps @subs. */
-	if (wake)
-		wake_up_all(&subs->wq);
+	if (mn_itree_invalidate(subs, range, node))
+		return 0;
+	mn_itree_end(subs, range);
+	return -EAGAIN;
 }
 
 /* The address space ends: one section over all of it. */
@@ -290,24 +341,36 @@ void mn_itree_release(struct mmu_notifier_subscriptions *subs,
 	mmu_notifier_range_init(&range, MMU_NOTIFY_RELEASE,
 				MMU_NOTIFIER_RANGE_BLOCKABLE, mm, 0, ULONG_MAX);
 	mn_itree_start(subs, &range);
-	mn_itree_end(subs);
+	mn_itree_end(subs, &range);
+}
+
+static bool mn_itree_clear_of(struct mmu_notifier_subscriptions *subs,
+			      const struct mmu_interval_notifier *sub,
+			      unsigned long seq)
+{
+	bool meets;
+
+	spin_lock(&subs->lock);
+	meets = mn_itree_meets(subs, sub, seq);
+	spin_unlock(&subs->lock);
+	return !meets;
 }
 
 /**
  * mmu_interval_read_begin - begin to read page tables of a range
  * @interval_sub: the subscription, inserted
  *
- * Waits until no section is running that meets the range, so that the reader
- * has a chance. It need not succeed: there is no loop, for the sake of callers
- * that bound their time.
+ * Waits for the sections that are running and meet the range, so that the reader
+ * has a chance, and for no other. It need not succeed: there is no loop, for the
+ * sake of callers that bound their time.
  *
  * For sections to come no barrier orders the page tables against the sequence.
  * Invalidation stores its sequence under the driver's lock before the page tables
  * change, and mmu_interval_read_retry() reads it under the same lock: either it
- * sees that, or it comes first and the callback stops the device afterwards. The
+ * sees that, or it comes first and the callback stops the device afterwards. A
  * section that is waited for has stored its sequence already, which retry takes
  * for unchanged. So what it did to the page tables must be seen, also when it is
- * over so soon that the wait does not sleep: hence the acquire.
+ * over before anybody sleeps: hence the acquires in mn_itree_meets().
  *
  * Context: Process context, sleeps. The caller must hold nothing that a section
  * of the mm takes or waits for, mmap_lock for read excepted.
@@ -317,46 +380,36 @@ unsigned long mmu_interval_read_begin(struct mmu_interval_notifier *interval_sub
 {
 	struct mmu_notifier_subscriptions *subs =
 		interval_sub->mm->notifier_subscriptions;
-	unsigned long seq;
-	bool invalidating;
+	unsigned long seq, last;
+	bool meets;
 
+	/*
+	 * Together, so that what is not waited for finds the subscription later
+	 * and stores another sequence there.
+	 */
 	spin_lock(&subs->lock);
 	/* Written by mmu_interval_set_seq() under the driver's lock. */
 	seq = READ_ONCE(interval_sub->invalidate_seq);
-	invalidating = seq == subs->invalidate_seq;
+	last = subs->seq;
+	meets = mn_itree_meets(subs, interval_sub, last);
 	spin_unlock(&subs->lock);
 
 	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	mn_sync_sections(subs);
-	if (invalidating)
-		wait_event(subs->wq,
-			   /* Pairs with the release in mn_itree_end(). */
-			   smp_load_acquire(&subs->invalidate_seq) != seq);
+	if (meets)
+		wait_event(subs->wq, mn_itree_clear_of(subs, interval_sub, last));
 	return seq;
 }
 EXPORT_SYMBOL_GPL(mmu_interval_read_begin);
 
-/*
- * Nobody knows where the sections are that run already: assume that they meet
- * the newcomer. It starts with an odd sequence in any case.
- */
 static void mn_itree_insert(struct mmu_notifier_subscriptions *subs,
 			    struct mmu_interval_notifier *sub)
 {
 	spin_lock(&subs->lock);
-	if (!subs->active_invalidate_ranges) {
-		/* Differs from the present one, and from the next odd one. */
-		sub->invalidate_seq = subs->invalidate_seq - 1;
-		mn_itree_link(subs, sub);
-	} else if (mn_itree_excluded(subs)) {
-		sub->invalidate_seq = subs->invalidate_seq;
-		hlist_add_head(&sub->deferred_item, &subs->deferred_list);
-	} else {
-		WRITE_ONCE(subs->invalidate_seq, subs->invalidate_seq | 1);
-		sub->invalidate_seq = subs->invalidate_seq;
-		mn_itree_link(subs, sub);
-	}
+	/* That of no section that will call it. */
+	sub->invalidate_seq = subs->seq;
+	interval_tree_insert(&sub->interval_tree, &subs->itree);
 	spin_unlock(&subs->lock);
 }
 
@@ -368,7 +421,8 @@ static int mn_interval_init(struct mmu_interval_notifier *sub,
 	sub->mm = NULL;
 	sub->ops = ops;
 	RB_CLEAR_NODE(&sub->interval_tree.rb);
-	INIT_HLIST_NODE(&sub->deferred_item);
+	atomic_set(&sub->calls, 0);
+	sub->leaving = false;
 	sub->interval_tree.start = start;
 	/* The tree wants the last address of the interval, not the one after. */
 	if (!length || check_add_overflow(start, length - 1,
@@ -477,49 +531,31 @@ int mmu_interval_notifier_insert_locked(struct mmu_interval_notifier *interval_s
 }
 EXPORT_SYMBOL_GPL(mmu_interval_notifier_insert_locked);
 
-/*
- * Take a subscription out, or have it taken out by the end of the section that
- * excludes changes now.
- * Returns false if it was not in. *@seq is what to wait for the end of, or 0.
- */
-static bool mn_itree_remove(struct mmu_notifier_subscriptions *subs,
-			    struct mmu_interval_notifier *sub,
-			    unsigned long *seq)
+/* The node is cleared, so that a second removal is noticed. */
+static void mn_itree_unlink(struct mmu_notifier_subscriptions *subs,
+			    struct mmu_interval_notifier *sub)
 {
-	bool linked = mn_itree_linked(sub);
-	bool deferred = !hlist_unhashed(&sub->deferred_item);
-
 	lockdep_assert_held(&subs->lock);
-	*seq = 0;
-	if (linked == deferred)
-		/* Neither, or a removal is on its way already. */
-		return false;
-
-	if (deferred) {
-		/* The insert has not been done, so nobody calls it. */
-		hlist_del_init(&sub->deferred_item);
-	} else if (mn_itree_excluded(subs)) {
-		hlist_add_head(&sub->deferred_item, &subs->deferred_list);
-		*seq = subs->invalidate_seq;
-	} else {
-		mn_itree_unlink(subs, sub);
-	}
-	return true;
+	interval_tree_remove(&sub->interval_tree, &subs->itree);
+	RB_CLEAR_NODE(&sub->interval_tree.rb);
 }
 
-static bool mn_itree_seq_over(struct mmu_notifier_subscriptions *subs,
-			      unsigned long seq)
+/*
+ * Take a subscription out, or mark it where a section has pinned it: *@pinned.
+ * Returns false if it was not in, or is being removed already.
+ */
+static bool mn_itree_leave(struct mmu_notifier_subscriptions *subs,
+			   struct mmu_interval_notifier *sub, bool *pinned)
 {
-	bool over;
-
-	/*
-	 * With the lock: the change of the sequence comes before the deferred
-	 * removal, and @sub is the caller's after both.
-	 */
-	spin_lock(&subs->lock);
-	over = subs->invalidate_seq != seq;
-	spin_unlock(&subs->lock);
-	return over;
+	lockdep_assert_held(&subs->lock);
+	if (RB_EMPTY_NODE(&sub->interval_tree.rb) || sub->leaving)
+		return false;
+	sub->leaving = true;
+	/* Pairs with mn_itree_unpin(). */
+	*pinned = atomic_read_acquire(&sub->calls);
+	if (!*pinned)
+		mn_itree_unlink(subs, sub);
+	return true;
 }
 
 /**
@@ -529,16 +565,15 @@ static bool mn_itree_seq_over(struct mmu_notifier_subscriptions *subs,
  * On return no callback of @interval_sub runs or will, its memory may be freed,
  * and the reference to its mm is dropped.
  *
- * Context: Process context, sleeps. Waits for sections of this mm that meet
- * subscriptions: the caller must hold nothing that they take or wait for. Not to
- * be called from a callback.
+ * Context: Process context, sleeps. Waits for callbacks of @interval_sub: the
+ * caller must hold nothing that a section of the mm takes or waits for. Not to be
+ * called from a callback.
  */
 void mmu_interval_notifier_remove(struct mmu_interval_notifier *interval_sub)
 {
 	struct mm_struct *mm = interval_sub->mm;
 	struct mmu_notifier_subscriptions *subs;
-	unsigned long seq;
-	bool inserted;
+	bool inserted, pinned = false;
 
 	might_sleep();
 
@@ -547,7 +582,7 @@ void mmu_interval_notifier_remove(struct mmu_interval_notifier *interval_sub)
 	subs = mm->notifier_subscriptions;
 
 	spin_lock(&subs->lock);
-	inserted = mn_itree_remove(subs, interval_sub, &seq);
+	inserted = mn_itree_leave(subs, interval_sub, &pinned);
 	spin_unlock(&subs->lock);
 	if (WARN_ON_ONCE(!inserted))
 		return;
@@ -555,8 +590,13 @@ void mmu_interval_notifier_remove(struct mmu_interval_notifier *interval_sub)
 	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	mn_sync_sections(subs);
-	if (seq)
-		wait_event(subs->wq, mn_itree_seq_over(subs, seq));
+	if (pinned) {
+		/* Pairs with mn_itree_unpin(). */
+		wait_event(subs->wq, !atomic_read_acquire(&interval_sub->calls));
+		spin_lock(&subs->lock);
+		mn_itree_unlink(subs, interval_sub);
+		spin_unlock(&subs->lock);
+	}
 
 	/* Taken by mn_interval_insert(). */
 	mmdrop(mm);

@@ -324,14 +324,12 @@ int __mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 	 * A section that reads false began before mn_itree_enable() waits for a
 	 * grace period, and is waited for.
 	 */
-	if (READ_ONCE(subs->itree_enabled)) {
-		range->flags |= MN_RANGE_ITREE;
+	if (READ_ONCE(subs->itree_enabled))
 		err = mn_itree_start(subs, range);
-	}
 	if (!err && mn_implements(subs, MN_OP_START)) {
 		err = mn_hlist_start(subs, range);
 		if (unlikely(err) && range->flags & MN_RANGE_ITREE)
-			mn_itree_end(subs);
+			mn_itree_end(subs, range);
 	}
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	if (unlikely(err))
@@ -353,7 +351,7 @@ void __mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 
 	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	if (range->flags & MN_RANGE_ITREE)
-		mn_itree_end(subs);
+		mn_itree_end(subs, range);
 	if (mn_implements(subs, MN_OP_END))
 		mn_hlist_end(subs, range);
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);

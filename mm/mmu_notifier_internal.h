@@ -29,15 +29,17 @@ struct task_struct;
 
 /*
  * What a section remembers in mmu_notifier_range.flags, beside STARTED: which
- * of the two lists it walks, which counter of the SRCU domain it holds, and
- * whether the tree counts it.
+ * of the two lists it walks, which counter of the SRCU domain it holds, whether
+ * the tree counts it, and in which place.
  */
+#define MN_RANGE_PLACE		GENMASK(26, 22)	/* in the tree */
 #define MN_RANGE_INJECTED	BIT(27)	/* by mn_inject_section(); not of a section */
 #define MN_RANGE_PHASE		BIT(28)
 #define MN_RANGE_SRCU_IDX	BIT(29)
 #define MN_RANGE_ITREE		BIT(30)
 #define MN_RANGE_SECTION	(MMU_NOTIFIER_RANGE_STARTED | MN_RANGE_PHASE | \
-				 MN_RANGE_SRCU_IDX | MN_RANGE_ITREE)
+				 MN_RANGE_SRCU_IDX | MN_RANGE_ITREE | \
+				 MN_RANGE_PLACE)
 
 /*
  * The life of a struct mmu_notifier, under mmu_notifier_subscriptions.lock.
@@ -60,6 +62,23 @@ enum mn_state {
 /* Not an op: somebody, hlist or tree, may decline a non-blockable section. */
 #define MN_OP_MAY_DECLINE	BIT(6)
 
+/*
+ * So many sections of an mm say where they are, for those who wait; few mms ever
+ * have more at a time.
+ */
+#define MN_PLACES	16
+#define MN_ALL_PLACES	GENMASK(MN_PLACES - 1, 0)
+
+/* So many intervals a section pins at a time, one of them to know where it was. */
+#define MN_BATCH	8
+
+/* Where a section is that the tree counts, and its number. */
+struct mn_place {
+	unsigned long start;
+	unsigned long last;
+	unsigned long seq;
+};
+
 /**
  * struct mmu_notifier_subscriptions - who is subscribed to an mm
  * @srcu: the read side is a section, or one young or arch_invalidate call, or a
@@ -70,11 +89,12 @@ enum mn_state {
  * @itree_enabled: sections count themselves in the tree
  * @itree_ready: no section is left that does not
  * @lock: protects the state and users of subscribers, @leaving, and the tree
- * @invalidate_seq: odd while a section excludes changes of @itree
- * @active_invalidate_ranges: sections that the tree counts
+ * @seq: number of the last section that the tree has counted
  * @itree: interval subscriptions
- * @deferred_list: changes of @itree that wait for an even @invalidate_seq
- * @wq: who waits for @invalidate_seq to change
+ * @place: where the sections are that the tree counts; written under @lock
+ * @running: which of @place are taken: set under @lock, cleared without
+ * @unplaced: sections that found all of @place taken; as @running
+ * @wq: who waits for a section, or for the callbacks of an interval
  * @switching: held from a change of the idle list until both are equal again
  * @dead: exit has emptied the lists; under @switching
  * @leaving: put for the last time and not yet freed; under @lock
@@ -99,10 +119,11 @@ struct mmu_notifier_subscriptions {
 	bool itree_ready;
 
 	spinlock_t lock;	/* a leaf: states, users, @leaving and the tree */
-	unsigned long invalidate_seq;
-	unsigned long active_invalidate_ranges;
+	unsigned long seq;
 	struct rb_root_cached itree;
-	struct hlist_head deferred_list;
+	struct mn_place place[MN_PLACES];
+	unsigned long running;
+	atomic_t unplaced;
 	wait_queue_head_t wq;
 
 	struct mutex switching;	/* changes of @hlist, inside mmap_lock */
@@ -128,8 +149,9 @@ void mn_add_ops(struct mmu_notifier_subscriptions *subs, unsigned int ops);
 void mn_itree_init(struct mmu_notifier_subscriptions *subs);
 bool mn_itree_idle(struct mmu_notifier_subscriptions *subs);
 int mn_itree_start(struct mmu_notifier_subscriptions *subs,
-		   const struct mmu_notifier_range *range);
-void mn_itree_end(struct mmu_notifier_subscriptions *subs);
+		   struct mmu_notifier_range *range);
+void mn_itree_end(struct mmu_notifier_subscriptions *subs,
+		  const struct mmu_notifier_range *range);
 void mn_itree_release(struct mmu_notifier_subscriptions *subs,
 		      struct mm_struct *mm);
 

@@ -2,6 +2,7 @@
 #ifndef _LINUX_MMU_NOTIFIER_H
 #define _LINUX_MMU_NOTIFIER_H
 
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/interval_tree.h>
@@ -303,17 +304,19 @@ struct mmu_interval_notifier_ops {
  * @interval_tree: the range
  * @ops: what to call
  * @mm: the address space; %NULL until an insert succeeded
- * @deferred_item: queued for the next moment in which the tree may change
  * @invalidate_seq: of the last invalidation that the driver saw
+ *
+ * The rest belongs to the core.
  */
 struct mmu_interval_notifier {
 	struct interval_tree_node interval_tree;
 	const struct mmu_interval_notifier_ops *ops;
 	struct mm_struct *mm;
-	struct hlist_node deferred_item;
 	unsigned long invalidate_seq;
-#ifdef CONFIG_DEBUG_MMU_NOTIFIER
 	/* private: */
+	atomic_t calls;		/* sections that are not done with it */
+	bool leaving;		/* no section may begin to call it */
+#ifdef CONFIG_DEBUG_MMU_NOTIFIER
 	struct mn_maps maps;
 #endif
 };

@@ -7,6 +7,7 @@
  * core has no hooks for this.
  */
 
+#include <linux/interval_tree.h>
 #include <linux/list.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
@@ -234,7 +235,7 @@ static int tt_start_by_hand(struct mmu_notifier_range *range)
 	if (!err) {
 		err = tt_call_starts(subs, range, phase);
 		if (err && range->flags & MN_RANGE_ITREE)
-			mn_itree_end(subs);
+			mn_itree_end(subs, range);
 	}
 	if (!err) {
 		mn_debug_section_open(subs);
@@ -261,17 +262,19 @@ static bool tt_remove_early(struct mmu_interval_notifier *mni)
 {
 	struct mm_struct *mm = mni->mm;
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
-	bool deferred;
+	bool early;
 
 	spin_lock(&subs->lock);
-	deferred = subs->invalidate_seq & 1 &&
-		   !RB_EMPTY_NODE(&mni->interval_tree.rb);
-	if (deferred)
-		hlist_add_head(&mni->deferred_item, &subs->deferred_list);
+	early = atomic_read(&mni->calls);
+	if (early) {
+		mni->leaving = true;
+		interval_tree_remove(&mni->interval_tree, &subs->itree);
+		RB_CLEAR_NODE(&mni->interval_tree.rb);
+	}
 	spin_unlock(&subs->lock);
-	if (deferred)
+	if (early)
 		mmdrop(mm);
-	return deferred;
+	return early;
 }
 
 void tt_remove(struct mmu_interval_notifier *mni)
