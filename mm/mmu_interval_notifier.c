@@ -21,7 +21,7 @@
  * mmu_interval_set_seq() and stops the device.
  *
  * **Sections.** Each section that the tree counts gets a number of its own from
- * subs->seq, and a *place*, where those who wait find out where it is and what its
+ * subs->seq, as does each insert, and a *place*, where those who wait find out where it is and what its
  * number is. It gets both under subs->lock, by which it also finds whom it meets;
  * its end gives the place back without the lock. Sections that find all places
  * taken are counted in subs->unplaced: where they are nobody knows.
@@ -407,8 +407,12 @@ static void mn_itree_insert(struct mmu_notifier_subscriptions *subs,
 			    struct mmu_interval_notifier *sub)
 {
 	spin_lock(&subs->lock);
-	/* That of no section that will call it. */
-	sub->invalidate_seq = subs->seq;
+	/*
+	 * Of no section, as one that is on its way through the tree may yet call
+	 * this one. If that stored the number a second time, after what another
+	 * section has stored, a reader would take the two for none.
+	 */
+	sub->invalidate_seq = ++subs->seq;
 	interval_tree_insert(&sub->interval_tree, &subs->itree);
 	spin_unlock(&subs->lock);
 }

@@ -5,42 +5,52 @@
  * mm/mmu_interval_notifier.c.
  *
  * A driver inserts a subscription, reads the page table under collision-retry until
- * its device is programmed, and removes it; all of that twice. Two tasks run sections,
- * three in all. Each section meets the subscription or another one that
- * is always there, or both or none of them, and changes the page table where the
- * first one is; it may be declined, by the subscription itself instead of its work,
- * or by whoever comes after it, so that mn_itree_start() or
- * __mmu_notifier_invalidate_range_start() takes it back with mn_itree_end().
+ * its device is programmed, removes it and frees it; all of that twice. Two tasks run
+ * sections, three in all. There is one place for sections, or two: picked at the
+ * beginning. Each section meets the subscription or it does not, and changes the page
+ * table; it may be declined, by the subscription itself instead of its work, or by
+ * whoever comes after it, so that __mmu_notifier_invalidate_range_start() takes it
+ * back with mn_itree_end(). Others that it meets show in that, and in that they may
+ * fill its first batch: then it comes to the subscription when it holds the lock for
+ * another time, and may find one that was not there when the section began.
  *
  * The driver's CPU may read the page table early: at any point behind the lock in
  * mmu_interval_read_begin(), by the comment there. The lock is an acquire, so not
- * before. A wait that finds nothing to wait for is no barrier but for the acquire
- * of the sequence; one that sleeps is.
+ * before. A wait that finds nothing to wait for is no barrier but for the acquires in
+ * mn_itree_meets(); one that sleeps is. That a load without acquire may come late, and
+ * an atomic without ordering early, is said by another order of the statements.
  *
- * Left out: two passes; ranges, of which only meeting matters; that a change of
- * the page table comes before the new sequence of its end, which the unlock of
- * the page table and the lock in mn_itree_end() see to; wait_event() in detail
- * (wake_up). invalidate_seq does not wrap here.
+ * Left out: two passes, and how a section keeps its place in the tree (batch_walk);
+ * ranges, of which only meeting matters; wait_event() in detail, and what makes the
+ * bits of subs->running atomic (wake_up). Numbers do not wrap here.
  *
  * Properties:
  *  - the device is never programmed with what is no longer in the page table, nor
  *    between start and end of a section that meets the subscription;
  *  - when the page table changes the device has been stopped;
- *  - the tree never changes while a section walks it;
- *  - after remove the subscription is neither called nor in the tree nor about to
- *    get there;
- *  - everybody goes on (no invalid end state), and the count comes back to zero.
+ *  - after remove the subscription is neither called nor touched nor in the tree;
+ *  - begin waits for no section that began after it, and for none that does not meet
+ *    the subscription, sections without a place aside;
+ *  - everybody goes on (no invalid end state), and nothing is left of the sections.
  */
-/* wrong: NO_WAIT_IN_BEGIN reads within a section, with the sequence of that section */
-/* wrong: READ_ONCE_IN_WAIT no acquire: what was read before the end passes for new */
-/* wrong: INSERT_WITH_NEXT_ODD the sequence of the next section: it is overlooked */
-/* wrong: INSERT_STAYS_EVEN begin does not wait for sections from before the insert */
-/* wrong: EDIT_WHILE_EXCLUDED the tree changes under the feet of a walk */
-/* wrong: EVEN_BEFORE_LAST an end that is not the last one ends the exclusion */
-/* wrong: NO_UNWINDING a failed start leaves its count: nobody goes on */
+/* wrong: NO_WAIT_IN_BEGIN reads within a section, with the number of that section */
+/* wrong: READ_ONCE_OF_RUNNING no acquire: what was read before the end passes for new */
+/* wrong: READ_ONCE_OF_UNPLACED the same where the section has no place */
+/* wrong: IGNORE_UNPLACED begin looks at the places only */
+/* wrong: SEQ_AFTER_WAIT the number of a section that nobody has waited for */
+/* wrong: WAIT_BELOW_LAST begin overlooks the last one that began before it */
+/* wrong: WAIT_FOR_NEWER begin is starved by sections that began after it */
+/* wrong: WAIT_FOR_ALL begin is starved by sections elsewhere */
+/* wrong: INSERT_WITH_NEXT_SEQ the number of the next section: it is overlooked */
+/* wrong: INSERT_WITH_LAST_SEQ of one that comes later in its walk: hides one between */
+/* wrong: SEQ_OF_ALL one number as long as sections run */
+/* wrong: PLACE_AFTER_WALK begin overlooks a section that has called already */
+/* wrong: END_BEFORE_CHANGE as a clear_bit() may be, which orders nothing */
+/* wrong: NO_UNWINDING a failed start leaves its place taken: nobody goes on */
 /* wrong: NO_WAKE_UP the end wakes nobody */
 /* wrong: NO_WAIT_IN_REMOVE called after remove */
-/* wrong: REMOVE_WAITS_WITHOUT_LOCK is through before the end has taken it out */
+/* wrong: PIN_LEAVING pinned between the end of the wait and the removal */
+/* wrong: UNPIN_ASKS_LEAVING touched when remove may have returned */
 /* wrong: NO_SET_SEQ a driver that does not call mmu_interval_set_seq() */
 
 #define INSERTS 2
@@ -49,28 +59,28 @@ mtype = { NOTHING, CURRENT, STALE };
 
 /* struct mmu_notifier_subscriptions */
 bool lock;
-byte subs_seq = 2, active_invalidate_ranges;
+byte subs_seq = 1;
+byte places;		/* MN_PLACES */
+byte running, unplaced;
+bool place_meets[2];
+byte place_seq[2];
 bool waiting;		/* the driver, in subs->wq */
 
 /* The subscription */
-byte sub_seq;
-bool linked, deferred;
+byte sub_seq, calls;
+bool linked, leaving;
 
 /* What the driver has read of the page table, and whether its device runs on it */
 mtype read = NOTHING;
 bool device;
 
 /* For the properties */
-byte walkers;
 byte inside;		/* sections that meet it, between start and end */
-bool subscribed;
+bool subscribed;	/* else its memory may be gone */
+bool begun;		/* the driver is in begin, and knows what to wait for */
+bool place_newer[2];	/* than that */
 
-#define EXCLUDED (subs_seq & 1)
-
-inline tree_changes()
-{
-	assert(walkers == 0)
-}
+#define taken(i) ((running >> (i)) & 1)
 
 inline page_table_changes()
 {
@@ -80,107 +90,180 @@ inline page_table_changes()
 	fi
 }
 
+inline mn_itree_wake()
+{
+	waiting = false
+}
+
+inline mn_itree_take_place()
+{
+	place = 0;
+	do
+	:: place < places && taken(place) -> place++
+	:: else -> break
+	od;
+	if
+	:: place < places ->
+		place_meets[place] = meets;
+		place_seq[place] = seq;
+		place_newer[place] = begun;
+		running = running | (1 << place)
+	:: else -> unplaced++
+	fi
+}
+
+inline mn_itree_enter()
+{
+#ifdef SEQ_OF_ALL
+	if
+	:: running == 0 && unplaced == 0 -> subs_seq++
+	:: else
+	fi;
+#else
+	subs_seq++;
+#endif
+	seq = subs_seq;
+#ifndef PLACE_AFTER_WALK
+	mn_itree_take_place();
+#endif
+	skip
+}
+
 inline mn_itree_end()
 {
-	atomic { !lock -> lock = true };
-	assert(active_invalidate_ranges > 0);
-	active_invalidate_ranges--;
-	if
-#ifdef EVEN_BEFORE_LAST
-	:: EXCLUDED ->
-#else
-	:: active_invalidate_ranges == 0 && EXCLUDED ->
-#endif
-		/* Seen without the lock, too */
-		subs_seq++;
-		atomic {
-			if
-			:: deferred -> deferred = false; tree_changes(); linked = !linked
-			:: else
-			fi
-		};
-		lock = false;
+	atomic {
+		inside = inside - told;
+		told = false;
+		if
+		:: place < places ->
+			assert(taken(place));
+			running = running - (1 << place);
+			/* Nobody looks at it from now on */
+			place_meets[place] = false;
+			place_seq[place] = 0;
+			place_newer[place] = false
+		:: else -> assert(unplaced > 0); unplaced--
+		fi;
+		place = 0
+	};
 #ifndef NO_WAKE_UP
-		waiting = false;
+	mn_itree_wake();
 #endif
-		skip
-	:: else -> lock = false
+	skip
+}
+
+inline mn_itree_pin()
+{
+	if
+#ifdef PIN_LEAVING
+	:: linked ->
+#else
+	:: linked && !leaving ->
+#endif
+		assert(subscribed);
+		calls++;
+		pinned = true
+	:: else
+	fi
+}
+
+inline mn_itree_unpin()
+{
+	atomic {
+		assert(subscribed && calls > 0);
+		calls--;
+		pinned = false;
+		wake = (calls == 0)
+	};
+#ifdef UNPIN_ASKS_LEAVING
+	atomic { assert(subscribed); wake = leaving };
+#endif
+	if
+	:: wake ->
+		mn_itree_wake();
+		wake = false
+	:: else
 	fi
 }
 
 proctype section(byte sections)
 {
-	byte seq;
-	bool meets, meets_other, called, declined;
+	byte seq, place;
+	bool meets, later, pinned, wake, declined, told;
 
 	do
 	:: sections == 0 -> break
 	:: else ->
-	   /* mn_itree_count() */
+	   /* mn_itree_start(), up to where it gives the lock back */
 	   atomic {
 		!lock ->
 		sections--;
 		if
 		:: meets = true
+		:: meets = true; later = true
 		:: meets = false
 		fi;
+		mn_itree_enter();
 		if
-		:: meets_other = true
-		:: meets_other = false
-		fi;
-		active_invalidate_ranges++;
-		called = linked && meets;
-		if
-		:: called || meets_other -> subs_seq = subs_seq | 1; walkers++
+		:: meets && !later -> mn_itree_pin()
 		:: else
-		fi;
-		seq = subs_seq
+		fi
 	   };
+	   if
+	   :: later -> atomic { !lock -> mn_itree_pin(); later = false }
+	   :: else
+	   fi;
 
 	   /* The driver's callback, under its lock; it may decline */
 	   if
-	   :: called ->
-		atomic {
+	   :: pinned ->
+		if
+		:: atomic {
 			assert(subscribed);
 #ifndef NO_SET_SEQ
 			sub_seq = seq;
 #endif
 			device = false
-		}
-	   :: called -> declined = true
+		   }
+		:: declined = true
+		fi;
+		mn_itree_unpin()
 	   :: else
 	   fi;
-	   /* Somebody behind it, in the tree or on the hlist */
+	   /* Somebody behind it, in the tree or on the hlist, may as well */
 	   atomic {
+#ifdef PLACE_AFTER_WALK
+		mn_itree_take_place();
+#endif
 		if
 		:: declined = true
-		:: true
+		:: !declined -> told = meets; inside = inside + told
 		fi;
-		if
-		:: called || meets_other -> walkers--
-		:: else
-		fi;
-		called = false; meets_other = false; seq = 0
+		seq = 0
 	   };
 
 	   if
 	   :: !declined ->
-		inside = inside + meets;
+#ifdef END_BEFORE_CHANGE
+		mn_itree_end();
+#endif
 		atomic {
 			if
-			:: meets ->
-				assert(!device);
-				page_table_changes()
+			:: meets -> assert(!device); page_table_changes()
 			:: else
-			fi
+			fi;
+			meets = false
 		};
-		atomic { inside = inside - meets; meets = false };
-		mn_itree_end()
+#ifndef END_BEFORE_CHANGE
+		mn_itree_end();
+#endif
+		skip
 	   :: else ->
+		meets = false;
 #ifndef NO_UNWINDING
 		mn_itree_end();
 #endif
-		declined = false; meets = false
+		declined = false
 	   fi
 	od
 }
@@ -190,45 +273,18 @@ inline mn_itree_insert()
 	atomic {
 		!lock ->
 		subscribed = true;
-		if
-		:: active_invalidate_ranges == 0 ->
-#ifdef INSERT_WITH_NEXT_ODD
-			sub_seq = subs_seq + 1;
+		leaving = false;
+#if defined(INSERT_WITH_NEXT_SEQ)
+		sub_seq = subs_seq + 1;
+#elif defined(INSERT_WITH_LAST_SEQ)
+		sub_seq = subs_seq;
 #else
-			sub_seq = subs_seq - 1;
+		/* Of no section: also not of one that runs, and may come by here yet */
+		subs_seq++;
+		sub_seq = subs_seq;
 #endif
-			tree_changes();
-			linked = true
-#ifndef EDIT_WHILE_EXCLUDED
-		:: active_invalidate_ranges > 0 && EXCLUDED ->
-			sub_seq = subs_seq;
-			deferred = true
-#endif
-		:: else ->
-#ifdef INSERT_STAYS_EVEN
-			sub_seq = subs_seq - 1;
-#else
-			subs_seq = subs_seq | 1;
-			sub_seq = subs_seq;
-#endif
-			tree_changes();
-			linked = true
-		fi
+		linked = true
 	}
-}
-
-/* @may_look: when the condition can be looked at */
-inline wait_event(may_look, condition)
-{
-	do
-	:: waiting = true;
-	   atomic { may_look -> over = (condition) };
-	   if
-	   :: over -> waiting = false; break
-	   :: else -> !waiting; slept = true
-	   fi
-	od;
-	over = false
 }
 
 /* The CPU may read the page table here, ahead of what comes before */
@@ -240,69 +296,131 @@ inline read_early()
 	fi
 }
 
-inline mmu_interval_read_begin()
+/* Nothing that was read early was read before this load */
+inline acquire()
 {
-	atomic { !lock -> lock = true };
-	read_early();
-	seq = sub_seq;
-	read_early();
-	invalidating = (seq == subs_seq);
-	lock = false;
-	slept = false;
-#ifndef NO_WAIT_IN_BEGIN
-	if
-	:: invalidating ->
-		read_early();
-		wait_event(true, subs_seq != seq);
-#ifdef READ_ONCE_IN_WAIT
-		if
-		:: slept -> read = NOTHING
-		:: else
-		fi
-#else
-		read = NOTHING
+	read = NOTHING
+}
+
+inline look_at_unplaced()
+{
+#ifndef IGNORE_UNPLACED
+	over = over && unplaced == 0;
 #endif
+#ifndef READ_ONCE_OF_UNPLACED
+	acquire();
+#endif
+	skip
+}
+
+#if defined(WAIT_FOR_NEWER)
+#define awaited(i) (taken(i) && place_meets[i])
+#elif defined(WAIT_FOR_ALL)
+#define awaited(i) (taken(i) && place_seq[i] <= last)
+#elif defined(WAIT_BELOW_LAST)
+#define awaited(i) (taken(i) && place_meets[i] && place_seq[i] < last)
+#else
+#define awaited(i) (taken(i) && place_meets[i] && place_seq[i] <= last)
+#endif
+#define older(i) (taken(i) && place_meets[i] && !place_newer[i])
+
+inline look_at_running()
+{
+	if
+	:: awaited(0) || awaited(1) -> over = false; assert(older(0) || older(1))
 	:: else
 	fi;
+#ifndef READ_ONCE_OF_RUNNING
+	acquire();
 #endif
-	invalidating = false
+	skip
+}
+
+/* Under the lock, which ends do not take: @over, unless a section runs that meets */
+inline mn_itree_meets()
+{
+	atomic {
+		over = true;
+#ifdef READ_ONCE_OF_UNPLACED
+		look_at_running();
+#else
+		look_at_unplaced();
+#endif
+		read_early()
+	};
+	atomic {
+#ifdef READ_ONCE_OF_UNPLACED
+		look_at_unplaced();
+#else
+		look_at_running();
+#endif
+		lock = false
+	}
+}
+
+inline mmu_interval_read_begin()
+{
+	atomic {
+		!lock ->
+		lock = true;
+		read_early();
+		seq = sub_seq;
+		last = subs_seq;
+		begun = true
+	};
+	mn_itree_meets();
+#ifndef NO_WAIT_IN_BEGIN
+	do
+	:: over -> break
+	:: !over ->
+		waiting = true;
+		atomic { !lock -> lock = true };
+		mn_itree_meets();
+		if
+		:: over -> waiting = false
+		:: else -> atomic { !waiting -> acquire() }
+		fi
+	od;
+#endif
+#ifdef SEQ_AFTER_WAIT
+	seq = sub_seq;
+#endif
+	skip
 }
 
 inline mmu_interval_notifier_remove()
 {
 	atomic {
 		!lock ->
-		assert(linked != deferred);
+		assert(linked && !leaving);
+		leaving = true;
+		pinned = (calls > 0);
 		if
-		:: deferred -> deferred = false
-#ifndef EDIT_WHILE_EXCLUDED
-		:: !deferred && EXCLUDED -> deferred = true; seq = subs_seq
-#endif
-		:: else -> tree_changes(); linked = false
+		:: !pinned -> linked = false
+		:: else
 		fi
 	};
-#ifndef NO_WAIT_IN_REMOVE
 	if
-	:: seq ->
-#ifdef REMOVE_WAITS_WITHOUT_LOCK
-		wait_event(true, subs_seq != seq)
-#else
-		wait_event(!lock, subs_seq != seq)
+	:: pinned ->
+#ifndef NO_WAIT_IN_REMOVE
+		do
+		:: waiting = true;
+		   if
+		   :: calls == 0 -> waiting = false; break
+		   :: else -> !waiting
+		   fi
+		od;
 #endif
+		atomic { !lock -> linked = false; pinned = false }
 	:: else
 	fi;
-#endif
-	atomic {
-		assert(!linked && !deferred);
-		subscribed = false;
-		seq = 0; slept = false
-	}
+	atomic { assert(!linked); subscribed = false; sub_seq = 0 }
 }
 
 proctype driver()
 {
-	byte n, seq;
-	bool invalidating, over, slept, programmed;
+	byte n, seq, last;
+	bool over, pinned, programmed;
 
 	do
 	:: n == INSERTS -> break
@@ -314,10 +432,14 @@ proctype driver()
 	   :: programmed -> break
 	   :: !programmed ->
 		mmu_interval_read_begin();
-		if
-		:: read == NOTHING -> read = CURRENT
-		:: else
-		fi;
+		atomic {
+			over = false; last = 0; begun = false;
+			place_newer[0] = false; place_newer[1] = false;
+			if
+			:: read == NOTHING -> read = CURRENT
+			:: else
+			fi
+		};
 		/* Under the driver's lock */
 		atomic {
 			if
@@ -327,7 +449,7 @@ proctype driver()
 				programmed = true
 			:: else
 			fi;
-			read = NOTHING; seq = 0; slept = false
+			read = NOTHING; seq = 0
 		}
 	   od;
 	   device = false;
@@ -338,9 +460,13 @@ proctype driver()
 init
 {
 	atomic {
+		if
+		:: places = 1
+		:: places = 2
+		fi;
 		run section(1); run section(2);
 		run driver()
 	};
 	_nr_pr == 1;
-	assert(active_invalidate_ranges == 0 && !EXCLUDED)
+	assert(running == 0 && unplaced == 0 && calls == 0)
 }

@@ -1,5 +1,5 @@
 /*
- * itree_enabled and itree_ready: mn_itree_enable() and the path without mmap_lock
+ * MN_RANGE_ITREE and itree_ready: mn_itree_enable() and the path without mmap_lock
  * of mmu_interval_notifier_insert(), mm/mmu_interval_notifier.c (the former in
  * mm/mmu_notifier.c), against __mmu_notifier_invalidate_range_start() and its end.
  *
@@ -17,23 +17,23 @@
  *  - what such sections have changed is seen by who reads after the insert;
  *  - the tree is told the end of each section that it counted, and of no other.
  */
-/* wrong: TRUST_ENABLED the insert without mmap_lock tests itree_enabled */
+/* wrong: TRUST_OP the insert without mmap_lock tests the op */
 /* wrong: READY_BEFORE_DRAIN itree_ready is seen before the wait is over */
 /* wrong: PLAIN_READY_LOAD no acquire: the page table is read before itree_ready */
-/* wrong: NO_SYNCHRONIZE sections that read false are not waited for */
+/* wrong: NO_SYNCHRONIZE sections that did not see the op are not waited for */
 /* wrong: NO_DRAIN sections that saw no structure are not waited for */
-/* wrong: ENABLED_BEFORE_READ_LOCK a section looks at the flag before it is counted */
-/* wrong: ENABLED_AFTER_PUBLISH the first structure is published without the flag */
-/* wrong: END_ASKS_ENABLED end asks the flag rather than the range */
+/* wrong: OP_BEFORE_READ_LOCK a section looks at the op before it is counted */
+/* wrong: OP_AFTER_PUBLISH the first structure is published without the op */
+/* wrong: END_ASKS_OP end asks the op rather than the range */
 
 #include "srcu.h"
 
 #define SECTIONS_EACH 2
 
-bool notifier_subscriptions, itree_enabled, itree_ready;
+bool notifier_subscriptions, op_itree, itree_ready;
 bool mmap_lock;
 byte lock_readers;	/* i_mmap_rwsem, or any other of the locks */
-byte active_invalidate_ranges;
+byte counted;		/* sections in subs->running and subs->unplaced */
 
 /* For the properties */
 bool inserted;
@@ -74,17 +74,17 @@ proctype section()
 	   };
 	   if
 	   :: started ->
-#ifdef ENABLED_BEFORE_READ_LOCK
-		early = itree_enabled;
+#ifdef OP_BEFORE_READ_LOCK
+		early = op_itree;
 		srcu_read_lock(idx);
 #else
 		srcu_read_lock(idx);
-		early = itree_enabled;
+		early = op_itree;
 #endif
 		atomic {
 			itree = early;
 			if
-			:: itree -> active_invalidate_ranges++
+			:: itree -> counted++
 			:: else -> uncounted++; assert(!inserted)
 			fi
 		}
@@ -99,12 +99,12 @@ proctype section()
 	   };
 
 	   /* end */
-#ifdef END_ASKS_ENABLED
-	   atomic { assert(!started || itree == itree_enabled) };
+#ifdef END_ASKS_OP
+	   atomic { assert(!started || itree == op_itree) };
 #endif
 	   atomic {
 		if
-		:: itree -> active_invalidate_ranges--
+		:: itree -> counted--
 		:: else -> uncounted--
 		fi;
 		itree = false; early = false
@@ -121,8 +121,8 @@ inline mn_itree_enable()
 {
 	if
 	:: !notifier_subscriptions ->
-#ifndef ENABLED_AFTER_PUBLISH
-		itree_enabled = true;
+#ifndef OP_AFTER_PUBLISH
+		op_itree = true;
 #endif
 		notifier_subscriptions = true;
 #ifdef READY_BEFORE_DRAIN
@@ -132,14 +132,14 @@ inline mn_itree_enable()
 		/* mn_drain_uncounted() */
 		lock_readers == 0;
 #endif
-#ifdef ENABLED_AFTER_PUBLISH
-		itree_enabled = true;
+#ifdef OP_AFTER_PUBLISH
+		op_itree = true;
 #endif
 		skip
 	:: else ->
 		if
 		:: !itree_ready ->
-			itree_enabled = true;
+			op_itree = true;
 #ifdef READY_BEFORE_DRAIN
 			itree_ready = true;
 #endif
@@ -164,8 +164,8 @@ proctype insert()
 #endif
 	if
 	:: notifier_subscriptions ->
-#ifdef TRUST_ENABLED
-		ready = itree_enabled
+#ifdef TRUST_OP
+		ready = op_itree
 #else
 		ready = itree_ready
 #endif

@@ -804,6 +804,40 @@ static void remove_one_of_many_beside_a_callback(struct kunit *test)
 	}
 }
 
+/*
+ * A section that was on its way through the tree comes to the newcomer after another
+ * one has been there: the reader must not take what that has stored for nothing new.
+ */
+static void insert_before_a_section_that_comes_late(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_section *late = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_section *other = mn_section(test, m, MN_MMAP_READ, 2);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 2);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+	struct mn_int *many[MN_BATCH];
+	int i;
+
+	for (i = 0; i < MN_BATCH; i++)
+		many[i] = mn_inserted(test, m, 'y', 1, 1);
+	mn_gate_close(&many[0]->at_invalidate);
+	mn_thread_run(late->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&many[0]->at_invalidate));
+	mn_insert(x);
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(other));
+	mn_gate_open(&many[0]->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(late));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_EQ(test, atomic_read(&x->calls), 2);
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, x->seq));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(other));
+	for (i = 0; i < MN_BATCH; i++)
+		mn_remove(many[i]);
+	mn_remove(x);
+}
+
 static void decline_by_one_of_many(struct kunit *test)
 {
 	const struct many_param *param = test->param_value;
@@ -994,6 +1028,7 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(remove_of_one_inserted_in_a_section),
 	KUNIT_CASE_PARAM(remove_one_of_many_beside_a_callback,
 			 many_gen_params),
+	KUNIT_CASE(insert_before_a_section_that_comes_late),
 	KUNIT_CASE_PARAM(decline_by_one_of_many, many_gen_params),
 	KUNIT_CASE(tree_is_idle_again_after_everything),
 	KUNIT_CASE_SLOW(reader_never_uses_what_was_invalidated),
