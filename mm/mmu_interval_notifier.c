@@ -108,7 +108,7 @@ static void mn_itree_enter(struct mmu_notifier_subscriptions *subs,
 	} else {
 		atomic_inc(&subs->unplaced);
 	}
-	range->flags |= MN_RANGE_ITREE | FIELD_PREP(MN_RANGE_PLACE, i);
+	range->flags |= FIELD_PREP(MN_RANGE_PLACE, i);
 }
 
 /*
@@ -310,8 +310,8 @@ static bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
 }
 
 /*
- * Open a section for the tree. Unless this returns -EAGAIN, to be followed by
- * mn_itree_end().
+ * Open a section for the tree, to be closed by mn_itree_end(), also when this
+ * returns -EAGAIN.
  */
 int mn_itree_start(struct mmu_notifier_subscriptions *subs,
 		   struct mmu_notifier_range *range)
@@ -326,10 +326,7 @@ int mn_itree_start(struct mmu_notifier_subscriptions *subs,
 		spin_unlock(&subs->lock);
 		return 0;
 	}
-	if (mn_itree_invalidate(subs, range, node))
-		return 0;
-	mn_itree_end(subs, range);
-	return -EAGAIN;
+	return mn_itree_invalidate(subs, range, node) ? 0 : -EAGAIN;
 }
 
 /* The address space ends: one section over all of it. */
@@ -445,7 +442,7 @@ static int mn_interval_insert(struct mmu_interval_notifier *sub,
 		return -EINVAL;
 
 	if (!(sub->ops->flags & MMU_NOTIFIER_NEVER_SLEEPS))
-		mn_add_ops(mm->notifier_subscriptions, MN_OP_MAY_DECLINE);
+		mn_set_flags(mm->notifier_subscriptions, MN_OP_MAY_DECLINE);
 	mn_debug_interval_subscribe(sub);
 	/* Dropped by mmu_interval_notifier_remove(). */
 	mmgrab(mm);

@@ -51,6 +51,7 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/bitfield.h>
 #include <linux/bug.h>
 #include <linux/container_of.h>
 #include <linux/err.h>
@@ -105,7 +106,7 @@ static struct mmu_notifier_subscriptions *mn_subscriptions(struct mm_struct *mm)
 
 /*
  * Enter the domain of the mm and learn which list to walk. Who sees a phase sees
- * the list of it, by the acquire.
+ * the list of it, and the ops of everybody there, by the acquire.
  * That the other list is left alone is SRCU's doing::
  *
  *	reader                          mn_hlist_switch()
@@ -116,12 +117,12 @@ static struct mmu_notifier_subscriptions *mn_subscriptions(struct mm_struct *mm)
  * A reader that reads the old phase is counted, and waited for.
  */
 static int mn_read_lock(struct mmu_notifier_subscriptions *subs,
-			unsigned int *phase) __acquires(&subs->srcu)
+			unsigned int *flags) __acquires(&subs->srcu)
 {
 	int idx = srcu_read_lock(&subs->srcu);
 
-	/* Pairs with the release in mn_hlist_switch(). */
-	*phase = smp_load_acquire(&subs->phase);
+	/* Pairs with the release in mn_store_flags(). */
+	*flags = smp_load_acquire(&subs->flags);
 	return idx;
 }
 
@@ -132,31 +133,47 @@ static struct mmu_notifier *mn_entry(struct hlist_node *node,
 	return container_of(node - phase, struct mmu_notifier, link[0]);
 }
 
-/*
- * Whether anybody implements @op. A section or a reader that loads it behind
- * mn_read_lock() sees the bits of everybody on its list, as they are set before
- * the flip or the publication.
- */
+/* Outside of the domain: may be old, or too new, see who asks. */
 static bool mn_implements(struct mmu_notifier_subscriptions *subs,
 			  unsigned int op)
 {
-	return READ_ONCE(subs->ops) & op;
+	return READ_ONCE(subs->flags) & op;
 }
 
-/* Bits are never taken back, so that those who look need no lock. */
-void mn_add_ops(struct mmu_notifier_subscriptions *subs, unsigned int ops)
+/*
+ * Pairs with the acquire in mn_read_lock(): a reader learns the phase from whichever
+ * store was the last one, and that need not be the one of the flip.
+ */
+static void mn_store_flags(struct mmu_notifier_subscriptions *subs,
+			   unsigned int flags)
 {
-	if ((READ_ONCE(subs->ops) & ops) == ops)
+	lockdep_assert_held(&subs->lock);
+	smp_store_release(&subs->flags, flags);
+}
+
+/* Without the lock where nothing changes, for the sake of inserts. */
+void mn_set_flags(struct mmu_notifier_subscriptions *subs, unsigned int flags)
+{
+	if ((READ_ONCE(subs->flags) & flags) == flags)
 		return;
 	spin_lock(&subs->lock);
-	WRITE_ONCE(subs->ops, subs->ops | ops);
+	mn_store_flags(subs, subs->flags | flags);
+	spin_unlock(&subs->lock);
+}
+
+/* Readers that begin now walk the other list. */
+void mn_flip(struct mmu_notifier_subscriptions *subs)
+{
+	lockdep_assert_held(&subs->switching);
+	spin_lock(&subs->lock);
+	mn_store_flags(subs, subs->flags ^ MN_RANGE_PHASE);
 	spin_unlock(&subs->lock);
 }
 
 static unsigned int mn_ops_of(const struct mmu_notifier_ops *ops)
 {
-	return (ops->invalidate_range_start ? MN_OP_START : 0) |
-	       (ops->invalidate_range_end ? MN_OP_END : 0) |
+	return (ops->invalidate_range_start ? MN_RANGE_START : 0) |
+	       (ops->invalidate_range_end ? MN_RANGE_END : 0) |
 	       (ops->clear_flush_young ? MN_OP_CLEAR_FLUSH_YOUNG : 0) |
 	       (ops->clear_young ? MN_OP_CLEAR_YOUNG : 0) |
 	       (ops->test_young ? MN_OP_TEST_YOUNG : 0) |
@@ -167,36 +184,32 @@ static unsigned int mn_ops_of(const struct mmu_notifier_ops *ops)
 
 /* Sections */
 
-static void mn_section_open(struct mmu_notifier_subscriptions *subs,
-			    struct mmu_notifier_range *range)
+/* Returns the flags of the range. The index of a domain is 0 or 1. */
+static unsigned int mn_section_open(struct mmu_notifier_subscriptions *subs,
+				    struct mmu_notifier_range *range)
 {
-	unsigned int phase;
-	int idx = mn_read_lock(subs, &phase);
+	unsigned int flags;
+	int idx = mn_read_lock(subs, &flags);
 
-	range->flags &= ~MN_RANGE_SECTION;
-	range->flags |= MMU_NOTIFIER_RANGE_STARTED |
-			(phase ? MN_RANGE_PHASE : 0) |
-			(idx ? MN_RANGE_SRCU_IDX : 0);
+	flags = range->flags | (flags & MN_RANGE_TAKEN) |
+		FIELD_PREP(MN_RANGE_SRCU_IDX, idx);
+	range->flags = flags;
 	mn_debug_section_open(subs);
 	/* The range has it now, which sparse cannot follow. */
 	__release(&subs->srcu);
+	return flags;
 }
 
 static void mn_section_close(struct mmu_notifier_subscriptions *subs,
 			     struct mmu_notifier_range *range)
 {
-	int idx = !!(range->flags & MN_RANGE_SRCU_IDX);
+	int idx = FIELD_GET(MN_RANGE_SRCU_IDX, range->flags);
 
 	range->flags &= ~MN_RANGE_SECTION;
 	mn_debug_section_close(subs);
 	/* From the range: see mn_section_open(). */
 	__acquire(&subs->srcu);
 	srcu_read_unlock(&subs->srcu, idx);
-}
-
-static unsigned int mn_section_phase(const struct mmu_notifier_range *range)
-{
-	return !!(range->flags & MN_RANGE_PHASE);
 }
 
 static int mn_call_start(struct mmu_notifier *sub,
@@ -247,12 +260,12 @@ static bool mn_declined(struct mmu_notifier *sub,
 	return !blockable;
 }
 
-/* End for those before @stop, which all had a start; @stop declined. */
+/* End for those before @stop, which all had a start. */
 static void mn_hlist_unwind(struct mmu_notifier_subscriptions *subs,
 			    const struct mmu_notifier_range *range,
 			    struct hlist_node *stop)
 {
-	unsigned int phase = mn_section_phase(range);
+	unsigned int phase = mn_phase(range->flags);
 	struct hlist_node *node;
 
 	for (node = subs->hlist[phase].first; node != stop; node = node->next) {
@@ -264,10 +277,25 @@ static void mn_hlist_unwind(struct mmu_notifier_subscriptions *subs,
 	}
 }
 
+/*
+ * For a start that has returned @err: if it declines, undo those before it. Out of
+ * line, as its needs would cost mn_hlist_start() two registers.
+ */
+static noinline int mn_hlist_failed(const struct mmu_notifier_range *range,
+				    struct hlist_node *node, int err)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
+
+	if (!mn_declined(mn_entry(node, mn_phase(range->flags)), range, err))
+		return 0;
+	mn_hlist_unwind(subs, range, node);
+	return -EAGAIN;
+}
+
 static int mn_hlist_start(struct mmu_notifier_subscriptions *subs,
 			  const struct mmu_notifier_range *range)
 {
-	unsigned int phase = mn_section_phase(range);
+	unsigned int phase = mn_phase(range->flags);
 	struct hlist_node *node;
 	int err;
 
@@ -277,9 +305,10 @@ static int mn_hlist_start(struct mmu_notifier_subscriptions *subs,
 		if (!sub->ops->invalidate_range_start)
 			continue;
 		err = mn_call_start(sub, range);
-		if (unlikely(err) && mn_declined(sub, range, err)) {
-			mn_hlist_unwind(subs, range, node);
-			return -EAGAIN;
+		if (unlikely(err)) {
+			err = mn_hlist_failed(range, node, err);
+			if (err)
+				return err;
 		}
 	}
 	return 0;
@@ -288,7 +317,7 @@ static int mn_hlist_start(struct mmu_notifier_subscriptions *subs,
 static void mn_hlist_end(struct mmu_notifier_subscriptions *subs,
 			 const struct mmu_notifier_range *range)
 {
-	unsigned int phase = mn_section_phase(range);
+	unsigned int phase = mn_phase(range->flags);
 	struct hlist_node *node;
 
 	hlist_for_each(node, &subs->hlist[phase]) {
@@ -297,6 +326,44 @@ static void mn_hlist_end(struct mmu_notifier_subscriptions *subs,
 		if (sub->ops->invalidate_range_end)
 			mn_call_end(sub, range);
 	}
+}
+
+/* For a start that was declined; whom the hlist told of it knows already. */
+static noinline void mn_section_undo(struct mmu_notifier_range *range)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
+
+	if (range->flags & MN_RANGE_ITREE)
+		mn_itree_end(subs, range);
+	mn_section_close(subs, range);
+}
+
+/* Out of line, so that a section that nobody listens to saves no registers. */
+static noinline int mn_section_tell_start(struct mmu_notifier_subscriptions *subs,
+					  struct mmu_notifier_range *range)
+{
+	int err = 0;
+
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	if (range->flags & MN_RANGE_ITREE)
+		err = mn_itree_start(subs, range);
+	if (!err && range->flags & MN_RANGE_START)
+		err = mn_hlist_start(subs, range);
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	if (unlikely(err))
+		mn_section_undo(range);
+	return err;
+}
+
+static noinline void mn_section_tell_end(struct mmu_notifier_subscriptions *subs,
+					 const struct mmu_notifier_range *range)
+{
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	if (range->flags & MN_RANGE_ITREE)
+		mn_itree_end(subs, range);
+	if (range->flags & MN_RANGE_END)
+		mn_hlist_end(subs, range);
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 }
 
 /**
@@ -313,28 +380,19 @@ static void mn_hlist_end(struct mmu_notifier_subscriptions *subs,
 int __mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
-	int err = 0;
+	unsigned int flags;
 
 	if (!mmu_notifier_range_blockable(range) && mn_debug_fail_start())
 		return -EAGAIN;
 
-	mn_section_open(subs, range);
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	/*
-	 * A section that reads false began before mn_itree_enable() waits for a
-	 * grace period, and is waited for.
+	 * A section that is not counted in the tree began before mn_itree_enable()
+	 * waits for a grace period, and is waited for.
 	 */
-	if (READ_ONCE(subs->itree_enabled))
-		err = mn_itree_start(subs, range);
-	if (!err && mn_implements(subs, MN_OP_START)) {
-		err = mn_hlist_start(subs, range);
-		if (unlikely(err) && range->flags & MN_RANGE_ITREE)
-			mn_itree_end(subs, range);
-	}
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
-	if (unlikely(err))
-		mn_section_close(subs, range);
-	return err;
+	flags = mn_section_open(subs, range);
+	if (!(flags & (MN_RANGE_ITREE | MN_RANGE_START)))
+		return 0;
+	return mn_section_tell_start(subs, range);
 }
 
 /**
@@ -349,12 +407,11 @@ void __mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
 
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-	if (range->flags & MN_RANGE_ITREE)
-		mn_itree_end(subs, range);
-	if (mn_implements(subs, MN_OP_END))
-		mn_hlist_end(subs, range);
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	if (mmu_notifier_range_blockable(range))
+		might_sleep();
+
+	if (range->flags & (MN_RANGE_ITREE | MN_RANGE_END))
+		mn_section_tell_end(subs, range);
 	mn_section_close(subs, range);
 	mn_debug_inject(range);
 }
@@ -373,6 +430,31 @@ bool __mm_has_blockable_notifiers(struct mm_struct *mm)
 	return mn_implements(mn_subscriptions(mm), MN_OP_MAY_DECLINE);
 }
 
+static noinline bool mn_hlist_clear_flush_young(struct mmu_notifier_subscriptions *subs,
+						struct mm_struct *mm,
+						unsigned long start,
+						unsigned long end)
+{
+	unsigned int flags, phase;
+	struct hlist_node *node;
+	bool young = false;
+	int idx;
+
+	idx = mn_read_lock(subs, &flags);
+	phase = mn_phase(flags);
+	hlist_for_each(node, &subs->hlist[phase]) {
+		struct mmu_notifier *sub = mn_entry(node, phase);
+
+		if (!sub->ops->clear_flush_young)
+			continue;
+		mn_debug_spinning_acquire(sub);
+		young |= sub->ops->clear_flush_young(sub, mm, start, end);
+		mn_debug_spinning_release(sub);
+	}
+	srcu_read_unlock(&subs->srcu, idx);
+	return young;
+}
+
 /**
  * __mmu_notifier_clear_flush_young - see mmu_notifier_clear_flush_young()
  * @mm: the address space
@@ -386,22 +468,31 @@ bool __mmu_notifier_clear_flush_young(struct mm_struct *mm,
 				      unsigned long start, unsigned long end)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-	struct hlist_node *node;
-	unsigned int phase;
-	bool young = false;
-	int idx;
 
 	if (!mn_implements(subs, MN_OP_CLEAR_FLUSH_YOUNG))
 		return false;
+	return mn_hlist_clear_flush_young(subs, mm, start, end);
+}
 
-	idx = mn_read_lock(subs, &phase);
+static noinline bool mn_hlist_clear_young(struct mmu_notifier_subscriptions *subs,
+					  struct mm_struct *mm,
+					  unsigned long start,
+					  unsigned long end)
+{
+	unsigned int flags, phase;
+	struct hlist_node *node;
+	bool young = false;
+	int idx;
+
+	idx = mn_read_lock(subs, &flags);
+	phase = mn_phase(flags);
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
-		if (!sub->ops->clear_flush_young)
+		if (!sub->ops->clear_young)
 			continue;
 		mn_debug_spinning_acquire(sub);
-		young |= sub->ops->clear_flush_young(sub, mm, start, end);
+		young |= sub->ops->clear_young(sub, mm, start, end);
 		mn_debug_spinning_release(sub);
 	}
 	srcu_read_unlock(&subs->srcu, idx);
@@ -421,23 +512,33 @@ bool __mmu_notifier_clear_young(struct mm_struct *mm,
 				unsigned long start, unsigned long end)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-	struct hlist_node *node;
-	unsigned int phase;
-	bool young = false;
-	int idx;
 
 	if (!mn_implements(subs, MN_OP_CLEAR_YOUNG))
 		return false;
+	return mn_hlist_clear_young(subs, mm, start, end);
+}
 
-	idx = mn_read_lock(subs, &phase);
+static noinline bool mn_hlist_test_young(struct mmu_notifier_subscriptions *subs,
+					 struct mm_struct *mm,
+					 unsigned long address)
+{
+	unsigned int flags, phase;
+	struct hlist_node *node;
+	bool young = false;
+	int idx;
+
+	idx = mn_read_lock(subs, &flags);
+	phase = mn_phase(flags);
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
-		if (!sub->ops->clear_young)
+		if (!sub->ops->test_young)
 			continue;
 		mn_debug_spinning_acquire(sub);
-		young |= sub->ops->clear_young(sub, mm, start, end);
+		young = sub->ops->test_young(sub, mm, address);
 		mn_debug_spinning_release(sub);
+		if (young)
+			break;
 	}
 	srcu_read_unlock(&subs->srcu, idx);
 	return young;
@@ -455,28 +556,33 @@ bool __mmu_notifier_clear_young(struct mm_struct *mm,
 bool __mmu_notifier_test_young(struct mm_struct *mm, unsigned long address)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-	struct hlist_node *node;
-	unsigned int phase;
-	bool young = false;
-	int idx;
 
 	if (!mn_implements(subs, MN_OP_TEST_YOUNG))
 		return false;
+	return mn_hlist_test_young(subs, mm, address);
+}
 
-	idx = mn_read_lock(subs, &phase);
+static noinline void
+mn_hlist_arch_invalidate(struct mmu_notifier_subscriptions *subs,
+			 struct mm_struct *mm, unsigned long start,
+			 unsigned long end)
+{
+	unsigned int flags, phase;
+	struct hlist_node *node;
+	int idx;
+
+	idx = mn_read_lock(subs, &flags);
+	phase = mn_phase(flags);
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
-		if (!sub->ops->test_young)
+		if (!sub->ops->arch_invalidate_secondary_tlbs)
 			continue;
 		mn_debug_spinning_acquire(sub);
-		young = sub->ops->test_young(sub, mm, address);
+		sub->ops->arch_invalidate_secondary_tlbs(sub, mm, start, end);
 		mn_debug_spinning_release(sub);
-		if (young)
-			break;
 	}
 	srcu_read_unlock(&subs->srcu, idx);
-	return young;
 }
 
 /**
@@ -494,9 +600,6 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 						   unsigned long end)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-	struct hlist_node *node;
-	unsigned int phase;
-	int idx;
 
 	/*
 	 * Not every flush is inside a section. Either this sees the op of a
@@ -507,20 +610,8 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 	 * lock that the caller holds, or this would not have been called.
 	 */
 	smp_mb();
-	if (!mn_implements(subs, MN_OP_ARCH_INVALIDATE))
-		return;
-
-	idx = mn_read_lock(subs, &phase);
-	hlist_for_each(node, &subs->hlist[phase]) {
-		struct mmu_notifier *sub = mn_entry(node, phase);
-
-		if (!sub->ops->arch_invalidate_secondary_tlbs)
-			continue;
-		mn_debug_spinning_acquire(sub);
-		sub->ops->arch_invalidate_secondary_tlbs(sub, mm, start, end);
-		mn_debug_spinning_release(sub);
-	}
-	srcu_read_unlock(&subs->srcu, idx);
+	if (mn_implements(subs, MN_OP_ARCH_INVALIDATE))
+		mn_hlist_arch_invalidate(subs, mm, start, end);
 }
 
 /* Changes of the lists */
@@ -534,11 +625,23 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
  */
 static void mn_hlist_switch(struct mmu_notifier_subscriptions *subs)
 {
-	lockdep_assert_held(&subs->switching);
-
-	/* Pairs with the acquire in mn_read_lock(). */
-	smp_store_release(&subs->phase, !subs->phase);
+	mn_flip(subs);
 	synchronize_srcu_expedited(&subs->srcu);
+}
+
+/* The list that nobody walks */
+static unsigned int mn_idle(struct mmu_notifier_subscriptions *subs)
+{
+	lockdep_assert_held(&subs->switching);
+	return !mn_phase(READ_ONCE(subs->flags));
+}
+
+static void mn_hlist_add_idle(struct mmu_notifier_subscriptions *subs,
+			      struct mmu_notifier *sub)
+{
+	unsigned int idle = mn_idle(subs);
+
+	hlist_add_head(&sub->link[idle], &subs->hlist[idle]);
 }
 
 /* On return all sections that began before the call without @sub are over. */
@@ -547,20 +650,37 @@ static void mn_hlist_add(struct mmu_notifier_subscriptions *subs,
 {
 	mutex_lock(&subs->switching);
 	/* Before the flip, so that whoever walks @sub finds its ops in here. */
-	mn_add_ops(subs, mn_ops_of(sub->ops));
-	hlist_add_head(&sub->link[!subs->phase], &subs->hlist[!subs->phase]);
+	mn_set_flags(subs, mn_ops_of(sub->ops));
+	mn_hlist_add_idle(subs, sub);
 	mn_hlist_switch(subs);
-	hlist_add_head(&sub->link[!subs->phase], &subs->hlist[!subs->phase]);
+	mn_hlist_add_idle(subs, sub);
 	mutex_unlock(&subs->switching);
 }
 
 static void mn_hlist_del_idle(struct mmu_notifier_subscriptions *subs,
 			      struct hlist_head *leaving)
 {
+	unsigned int idle = mn_idle(subs);
 	struct mmu_notifier *sub;
 
 	hlist_for_each_entry(sub, leaving, leave)
-		hlist_del(&sub->link[!subs->phase]);
+		hlist_del(&sub->link[idle]);
+}
+
+/*
+ * Forget what only those implemented who are gone. Nobody walks a list with them
+ * any more, and nobody comes meanwhile.
+ */
+static void mn_hlist_forget_ops(struct mmu_notifier_subscriptions *subs)
+{
+	unsigned int idle = mn_idle(subs), flags = 0;
+	struct hlist_node *node;
+
+	hlist_for_each(node, &subs->hlist[idle])
+		flags |= mn_ops_of(mn_entry(node, idle)->ops);
+	spin_lock(&subs->lock);
+	mn_store_flags(subs, flags | (subs->flags & ~MN_OPS_OF_HLIST));
+	spin_unlock(&subs->lock);
 }
 
 /* On return no callback of those on @leaving runs or will. */
@@ -575,6 +695,7 @@ static void mn_hlist_remove(struct mmu_notifier_subscriptions *subs,
 		mn_hlist_del_idle(subs, leaving);
 		mn_hlist_switch(subs);
 		mn_hlist_del_idle(subs, leaving);
+		mn_hlist_forget_ops(subs);
 	}
 	mutex_unlock(&subs->switching);
 }
@@ -608,6 +729,7 @@ static struct mmu_notifier_subscriptions *mn_subscriptions_alloc(void)
 		kfree(subs);
 		return NULL;
 	}
+	subs->flags = MMU_NOTIFIER_RANGE_STARTED;
 	spin_lock_init(&subs->lock);
 	mutex_init(&subs->switching);
 	INIT_WORK(&subs->put_work, mn_put_work);
@@ -723,7 +845,7 @@ int __mmu_notifier_register(struct mmu_notifier *subscription,
 	if (!subs)
 		return -ENOMEM;
 	mn_subscription_init(subscription, mm);
-	subs->ops = mn_ops_of(subscription->ops);
+	subs->flags |= mn_ops_of(subscription->ops);
 	hlist_add_head(&subscription->link[0], &subs->hlist[0]);
 	hlist_add_head(&subscription->link[1], &subs->hlist[1]);
 	mn_publish(mm, subs);
@@ -768,13 +890,13 @@ EXPORT_SYMBOL_GPL(mmu_notifier_register);
  * Make sections count themselves in the tree of the mm, and wait for those that
  * don't. Racing callers queue up on mmap_lock and find it done.
  *
- * Two flags, as an insert that trusts the first one while sections drain::
+ * Two marks, as an insert that trusts the first one while sections drain::
  *
  *	section              first inserter       second inserter
  *	1. starts, uncounted
- *	                     2. itree_enabled = 1
+ *	                     2. MN_RANGE_ITREE
  *	                     3. waits for 1.
- *	                                          4. sees itree_enabled, inserts
+ *	                                          4. sees that, inserts
  *	                                          5. read_begin: nothing active
  *	6. changes the page tables
  *	                                          7. read_retry: false
@@ -793,10 +915,11 @@ int mn_itree_enable(struct mm_struct *mm)
 		subs = mn_subscriptions_alloc();
 		if (!subs)
 			return -ENOMEM;
-		subs->itree_enabled = true;
+		subs->flags |= MN_RANGE_ITREE;
 		mn_publish(mm, subs);
 	} else if (!subs->itree_ready) {
-		WRITE_ONCE(subs->itree_enabled, true);
+		mn_set_flags(subs, MN_RANGE_ITREE);
+		/* Those that have not seen it began before. */
 		synchronize_srcu_expedited(&subs->srcu);
 	}
 	/* Pairs with the acquire in mmu_interval_notifier_insert(). */
@@ -812,11 +935,12 @@ static struct mmu_notifier *mn_hlist_find_get(struct mmu_notifier_subscriptions 
 					      const struct mmu_notifier_ops *ops)
 {
 	struct mmu_notifier *sub, *found = NULL;
+	unsigned int flags, phase;
 	struct hlist_node *node;
-	unsigned int phase;
 	int idx;
 
-	idx = mn_read_lock(subs, &phase);
+	idx = mn_read_lock(subs, &flags);
+	phase = mn_phase(flags);
 	spin_lock(&subs->lock);
 	hlist_for_each(node, &subs->hlist[phase]) {
 		sub = mn_entry(node, phase);
@@ -968,7 +1092,7 @@ static void mn_hlist_call_release(struct mmu_notifier_subscriptions *subs,
 restart:
 	subs->exit_restart = false;
 	/* As in mn_read_lock(). */
-	phase = smp_load_acquire(&subs->phase);
+	phase = mn_phase(smp_load_acquire(&subs->flags));
 	hlist_for_each(node, &subs->hlist[phase]) {
 		struct mmu_notifier *sub = mn_entry(node, phase);
 
@@ -1002,11 +1126,10 @@ static void mn_hlist_release(struct mmu_notifier_subscriptions *subs,
 	mn_hlist_call_release(subs, mm);
 
 	mutex_lock(&subs->switching);
-	if (!hlist_empty(&subs->hlist[subs->phase])) {
+	if (!hlist_empty(&subs->hlist[!mn_idle(subs)])) {
 		synchronize_srcu_expedited(&subs->srcu);
-		INIT_HLIST_HEAD(&subs->hlist[!subs->phase]);
-		/* Pairs with the acquire in mn_read_lock(). */
-		smp_store_release(&subs->phase, !subs->phase);
+		INIT_HLIST_HEAD(&subs->hlist[mn_idle(subs)]);
+		mn_flip(subs);
 	}
 	subs->dead = true;
 	mutex_unlock(&subs->switching);
@@ -1025,7 +1148,7 @@ void __mmu_notifier_release(struct mm_struct *mm)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
 
-	if (subs->itree_enabled) {
+	if (mn_implements(subs, MN_RANGE_ITREE)) {
 		mn_debug_release_acquire();
 		mn_itree_release(subs, mm);
 		mn_debug_release_release();
@@ -1186,7 +1309,7 @@ void __mmu_notifier_subscriptions_destroy(struct mm_struct *mm)
 
 	mm->notifier_subscriptions = LIST_POISON1;
 	if (!WARN_ON_ONCE(!mn_debug_all_closed(subs)) &&
-	    !WARN_ON_ONCE(!hlist_empty(&subs->hlist[subs->phase])) &&
+	    !WARN_ON_ONCE(!hlist_empty(&subs->hlist[mn_phase(subs->flags)])) &&
 	    !WARN_ON_ONCE(!mn_itree_idle(subs)))
 		queue_work(mn_wq, &subs->destroy_work);
 }

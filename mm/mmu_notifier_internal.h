@@ -11,6 +11,7 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -28,18 +29,23 @@ struct fault_attr;
 struct task_struct;
 
 /*
- * What a section remembers in mmu_notifier_range.flags, beside STARTED: which
- * of the two lists it walks, which counter of the SRCU domain it holds, whether
- * the tree counts it, and in which place.
+ * What a section remembers in mmu_notifier_range.flags, beside STARTED: which of
+ * the two lists it walks, whether it has to walk it at its start and at its end,
+ * whether the tree counts it and in which place, and which counter of the SRCU
+ * domain it holds.
  */
-#define MN_RANGE_PLACE		GENMASK(26, 22)	/* in the tree */
-#define MN_RANGE_INJECTED	BIT(27)	/* by mn_inject_section(); not of a section */
-#define MN_RANGE_PHASE		BIT(28)
-#define MN_RANGE_SRCU_IDX	BIT(29)
-#define MN_RANGE_ITREE		BIT(30)
-#define MN_RANGE_SECTION	(MMU_NOTIFIER_RANGE_STARTED | MN_RANGE_PHASE | \
-				 MN_RANGE_SRCU_IDX | MN_RANGE_ITREE | \
-				 MN_RANGE_PLACE)
+#define MN_RANGE_INJECTED	BIT(20)	/* by mn_inject_section(); not of a section */
+#define MN_RANGE_PLACE		GENMASK(25, 21)	/* in the tree */
+#define MN_RANGE_ITREE		BIT(26)
+#define MN_RANGE_START		BIT(27)
+#define MN_RANGE_END		BIT(28)
+#define MN_RANGE_PHASE		BIT(29)
+#define MN_RANGE_SRCU_IDX	BIT(31)
+/* These it takes over from mmu_notifier_subscriptions.flags when it begins. */
+#define MN_RANGE_TAKEN		(MN_RANGE_ITREE | MN_RANGE_START | MN_RANGE_END | \
+				 MN_RANGE_PHASE | MMU_NOTIFIER_RANGE_STARTED)
+#define MN_RANGE_SECTION	(MN_RANGE_TAKEN | MN_RANGE_PLACE | \
+				 MN_RANGE_SRCU_IDX)
 
 /*
  * The life of a struct mmu_notifier, under mmu_notifier_subscriptions.lock.
@@ -52,15 +58,20 @@ enum mn_state {
 	MN_LEAVING,	/* unregister, or the last put, has begun */
 };
 
-/* Ops that somebody on the mm implements: mmu_notifier_subscriptions.ops. */
-#define MN_OP_START		BIT(0)
-#define MN_OP_END		BIT(1)
-#define MN_OP_CLEAR_FLUSH_YOUNG	BIT(2)
-#define MN_OP_CLEAR_YOUNG	BIT(3)
-#define MN_OP_TEST_YOUNG	BIT(4)
-#define MN_OP_ARCH_INVALIDATE	BIT(5)
+/*
+ * In mmu_notifier_subscriptions.flags, beside MN_RANGE_TAKEN: ops that somebody on
+ * the mm implements. MN_RANGE_START and MN_RANGE_END say so of the other two.
+ */
+#define MN_OP_CLEAR_FLUSH_YOUNG	BIT(0)
+#define MN_OP_CLEAR_YOUNG	BIT(1)
+#define MN_OP_TEST_YOUNG	BIT(2)
+#define MN_OP_ARCH_INVALIDATE	BIT(3)
 /* Not an op: somebody, hlist or tree, may decline a non-blockable section. */
-#define MN_OP_MAY_DECLINE	BIT(6)
+#define MN_OP_MAY_DECLINE	BIT(4)
+/* These go when nobody is left who implements them. */
+#define MN_OPS_OF_HLIST		(MN_OP_CLEAR_FLUSH_YOUNG | MN_OP_CLEAR_YOUNG | \
+				 MN_OP_TEST_YOUNG | MN_OP_ARCH_INVALIDATE | \
+				 MN_RANGE_START | MN_RANGE_END)
 
 /*
  * So many sections of an mm say where they are, for those who wait; few mms ever
@@ -84,12 +95,11 @@ struct mn_place {
  * @srcu: the read side is a section, or one young or arch_invalidate call, or a
  *	walk that calls ->release
  * @hlist: the subscribers, twice: see mmu_notifier.c
- * @phase: which of @hlist readers that begin now walk
- * @ops: MN_OP_* that somebody implements or did; it only grows
- * @itree_enabled: sections count themselves in the tree
- * @itree_ready: no section is left that does not
+ * @flags: MN_RANGE_TAKEN for sections that begin now, which say among others which
+ *	of @hlist readers walk, and MN_OP_*; written under @lock
+ * @itree_ready: no section is left that does not look at the tree
  * @lock: protects the state and users of subscribers, @leaving, and the tree
- * @seq: number of the last section that the tree has counted
+ * @seq: the last number that a section or an insert has got
  * @itree: interval subscriptions
  * @place: where the sections are that the tree counts; written under @lock
  * @running: which of @place are taken: set under @lock, cleared without
@@ -113,9 +123,7 @@ struct mn_place {
 struct mmu_notifier_subscriptions {
 	struct srcu_struct srcu;
 	struct hlist_head hlist[2];
-	unsigned int phase;
-	unsigned int ops;
-	bool itree_enabled;
+	unsigned int flags;
 	bool itree_ready;
 
 	spinlock_t lock;	/* a leaf: states, users, @leaving and the tree */
@@ -144,7 +152,8 @@ struct mmu_notifier_subscriptions {
 extern struct workqueue_struct *mn_wq;
 
 int mn_itree_enable(struct mm_struct *mm);
-void mn_add_ops(struct mmu_notifier_subscriptions *subs, unsigned int ops);
+void mn_set_flags(struct mmu_notifier_subscriptions *subs, unsigned int flags);
+void mn_flip(struct mmu_notifier_subscriptions *subs);
 
 void mn_itree_init(struct mmu_notifier_subscriptions *subs);
 bool mn_itree_idle(struct mmu_notifier_subscriptions *subs);
@@ -154,6 +163,12 @@ void mn_itree_end(struct mmu_notifier_subscriptions *subs,
 		  const struct mmu_notifier_range *range);
 void mn_itree_release(struct mmu_notifier_subscriptions *subs,
 		      struct mm_struct *mm);
+
+/* Of the flags of a range or of subscriptions */
+static inline unsigned int mn_phase(unsigned int flags)
+{
+	return FIELD_GET(MN_RANGE_PHASE, flags);
+}
 
 /*
  * Round callbacks that must not sleep. On PREEMPT_RT a spinlock sleeps, which is

@@ -1,7 +1,8 @@
 /*
  * The two lists and the flip of the phase: mn_hlist_add(), mn_hlist_remove(),
- * mn_hlist_switch() and mn_add_ops() against mn_read_lock(), mn_hlist_start(),
- * mn_hlist_end() and a callback of the kind of clear_young, mm/mmu_notifier.c.
+ * mn_hlist_switch(), mn_set_flags() and mn_hlist_forget_ops() against mn_read_lock(),
+ * mn_hlist_start(), mn_hlist_end() and a callback of the kind of clear_young,
+ * mm/mmu_notifier.c. Phase and ops are one word, read at once.
  *
  * Subscriber A has start and end, and is the only one that has; B has a young
  * callback. Both register and unregister again and again, while one task runs
@@ -32,6 +33,7 @@
 /* wrong: OPS_AFTER_FLIP a section meets A before A's ops are in the mask */
 /* wrong: OPS_BEFORE_READ_LOCK a section looks at the mask before it is counted */
 /* wrong: NO_MUTEX two changes at once, without subs->switching */
+/* wrong: FORGET_WITHOUT_MUTEX B's removal forgets the ops of A, which comes meanwhile */
 
 #include "srcu.h"
 
@@ -76,8 +78,20 @@ inline edit_first(sub, on)
 #endif
 }
 
+/* The ops of A go unless A is on the list. */
+inline mn_hlist_forget_ops()
+{
+	gone = !on_hlist(1 - phase, A);
+	if
+	:: gone -> ops = false
+	:: else
+	fi;
+	gone = false
+}
+
 inline change(sub, on)
 {
+	bool gone;
 	bit l;
 
 #ifdef NO_MUTEX
@@ -115,7 +129,19 @@ inline change(sub, on)
 #ifndef NO_SECOND_EDIT
 	edit(1 - phase, sub, on);
 #endif
+#ifdef FORGET_WITHOUT_MUTEX
+	switching = false;
+	if
+	:: !on -> mn_hlist_forget_ops()
+	:: else
+	fi
+#else
+	if
+	:: !on -> mn_hlist_forget_ops()
+	:: else
+	fi;
 	switching = false
+#endif
 }
 
 active proctype subscriber_a()
@@ -144,11 +170,11 @@ end:	do
 inline mn_read_lock()
 {
 #ifdef PHASE_BEFORE_READ_LOCK
-	ph = phase;
+	atomic { ph = phase; mask = ops };
 	srcu_read_lock(idx);
 #else
 	srcu_read_lock(idx);
-	ph = phase;
+	atomic { ph = phase; mask = ops };
 #endif
 	skip
 }
@@ -170,8 +196,9 @@ active proctype section()
 end:	do
 	::
 #ifdef OPS_BEFORE_READ_LOCK
-	   mask = ops;
+	   bool before = ops;
 	   mn_read_lock();
+	   mask = before;
 #elif defined(PLAIN_PHASE_LOAD)
 	   srcu_read_lock(idx);
 	   atomic { early[0] = hlist0[A]; early[1] = hlist1[A] };
@@ -179,7 +206,6 @@ end:	do
 	   mask = ops;
 #else
 	   mn_read_lock();
-	   mask = ops;
 #endif
 	   /* mn_hlist_start() */
 	   atomic {
@@ -201,7 +227,7 @@ end:	do
 #endif
 	   atomic {
 		assert(!changing[ph]);
-		assert((ops && on_hlist(ph, A)) == told);
+		assert((mask && on_hlist(ph, A)) == told);
 		if
 		:: told -> assert(subscribed[A]); open--
 		:: else -> missed--
@@ -216,6 +242,7 @@ end:	do
 active proctype young()
 {
 	bit idx, ph;
+	bool mask;
 
 end:	do
 	:: mn_read_lock();
@@ -226,7 +253,7 @@ end:	do
 		:: else
 		fi
 	   };
-	   atomic { walkers[ph]--; ph = 0 };
+	   atomic { walkers[ph]--; ph = 0; mask = false };
 	   srcu_read_unlock(idx)
 	od
 }

@@ -53,10 +53,10 @@ enum mmu_notifier_event {
 #define MMU_NOTIFIER_RANGE_BLOCKABLE	BIT(0)
 /*
  * The section is open: set by a start that met subscribers and succeeded, taken
- * back by end. Neither callers nor callbacks write it. The bits right below
- * belong to mm/mmu_notifier.c.
+ * back by end. Neither callers nor callbacks write it. The bits from 20 on belong
+ * to mm/mmu_notifier.c.
  */
-#define MMU_NOTIFIER_RANGE_STARTED	BIT(31)
+#define MMU_NOTIFIER_RANGE_STARTED	BIT(30)
 
 /*
  * A promise in the flags of the ops, for which debug kernels hold a subscriber to
@@ -668,9 +668,6 @@ mmu_notifier_invalidate_range_start_nonblock(struct mmu_notifier_range *range)
 static inline void
 mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 {
-	if (mmu_notifier_range_blockable(range))
-		might_sleep();
-
 	mmu_notifier_debug_end(range);
 	if (unlikely(range->flags & MMU_NOTIFIER_RANGE_STARTED))
 		__mmu_notifier_invalidate_range_end(range);

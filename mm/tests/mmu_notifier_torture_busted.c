@@ -76,11 +76,10 @@ static void tt_flip_early(struct mmu_notifier_subscriptions *subs,
 			  struct tt_sub *sub)
 {
 	struct mmu_notifier *mn = &sub->mn;
-	unsigned int old = subs->phase;
+	unsigned int old = mn_phase(READ_ONCE(subs->flags));
 
 	hlist_add_head(&mn->link[!old], &subs->hlist[!old]);
-	/* Pairs with the acquire in mn_read_lock(). */
-	smp_store_release(&subs->phase, !old);
+	mn_flip(subs);
 	tt_sub_subscribed(sub);
 	/* What follows is for the registrations to come. */
 	synchronize_srcu_expedited(&subs->srcu);
@@ -102,7 +101,7 @@ static void tt_register_by_hand(struct tt_sub *sub, struct mm_struct *mm)
 
 	tt_init_by_hand(&sub->mn, mm);
 	mutex_lock(&subs->switching);
-	mn_add_ops(subs, ~0U);
+	mn_set_flags(subs, MN_OPS_OF_HLIST | MN_OP_MAY_DECLINE);
 	if (tt_busted == TT_BUSTED_DRAIN)
 		tt_flip_early(subs, sub);
 	else
@@ -113,7 +112,7 @@ static void tt_register_by_hand(struct tt_sub *sub, struct mm_struct *mm)
 /* Have sections count themselves, but do not wait for those that don't. */
 static void tt_enable_itree(struct mmu_notifier_subscriptions *subs)
 {
-	WRITE_ONCE(subs->itree_enabled, true);
+	mn_set_flags(subs, MN_RANGE_ITREE);
 	/* Pairs with the acquire in mmu_interval_notifier_insert(). */
 	smp_store_release(&subs->itree_ready, true);
 }
@@ -215,7 +214,7 @@ static int tt_call_starts(struct mmu_notifier_subscriptions *subs,
 static int tt_start_by_hand(struct mmu_notifier_range *range)
 {
 	struct mmu_notifier_subscriptions *subs;
-	unsigned int phase;
+	unsigned int flags;
 	int idx, err = 0;
 
 	mmu_notifier_debug_start(range);
@@ -224,25 +223,21 @@ static int tt_start_by_hand(struct mmu_notifier_range *range)
 	subs = range->mm->notifier_subscriptions;
 	idx = srcu_read_lock(&subs->srcu);
 	/* Pairs with the release of the core's flip. */
-	phase = smp_load_acquire(&subs->phase);
-	range->flags |= MMU_NOTIFIER_RANGE_STARTED |
-			(phase ? MN_RANGE_PHASE : 0) |
+	flags = smp_load_acquire(&subs->flags);
+	range->flags |= (flags & MN_RANGE_TAKEN) |
 			(idx ? MN_RANGE_SRCU_IDX : 0);
-	if (READ_ONCE(subs->itree_enabled)) {
-		range->flags |= MN_RANGE_ITREE;
+	if (flags & MN_RANGE_ITREE)
 		err = mn_itree_start(subs, range);
-	}
-	if (!err) {
-		err = tt_call_starts(subs, range, phase);
-		if (err && range->flags & MN_RANGE_ITREE)
-			mn_itree_end(subs, range);
-	}
+	if (!err)
+		err = tt_call_starts(subs, range, mn_phase(flags));
 	if (!err) {
 		mn_debug_section_open(subs);
 		/* The range has it now, which sparse cannot follow. */
 		__release(&subs->srcu);
 		return 0;
 	}
+	if (range->flags & MN_RANGE_ITREE)
+		mn_itree_end(subs, range);
 	srcu_read_unlock(&subs->srcu, idx);
 	mmu_notifier_debug_decline(range);
 	return err;

@@ -11,6 +11,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/spinlock.h>
 
+#include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
 
 /* How often each callback was called, and with what. */
@@ -327,6 +328,37 @@ static void nobody_is_asked_after_unregister(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, heard[1].tlbs, 0);
 }
 
+/* What nobody implements any more costs nothing, and what others do they still hear. */
+static void ops_are_forgotten_with_the_last_of_them(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 5, 1);
+	struct mmu_notifier_subscriptions *subs = m->mm->notifier_subscriptions;
+	unsigned int flags = subs->flags & ~MN_RANGE_PHASE;
+	struct mn_sub *a = mn_registered_ops(test, m, 'a', &young_ops);
+	struct mn_sub *b = mn_registered_ops(test, m, 'b', &tlbs_ops);
+	struct mn_sub *c = mn_registered_ops(test, m, 'c', &young_ops);
+
+	memset(heard, 0, sizeof(heard));
+	mn_unregister(a);
+	clear_flush(m);
+	flush_tlbs(m);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "c+1 c-1");
+	KUNIT_EXPECT_EQ(test, heard[1].tlbs, 1);
+	KUNIT_EXPECT_EQ(test, heard[2].clear_flush, 1);
+	mn_unregister(c);
+	KUNIT_EXPECT_EQ(test, subs->flags & MN_OPS_OF_HLIST,
+			MN_OP_ARCH_INVALIDATE);
+	flush_tlbs(m);
+	KUNIT_EXPECT_EQ(test, heard[1].tlbs, 2);
+	mn_unregister(b);
+	KUNIT_EXPECT_EQ(test, subs->flags & ~MN_RANGE_PHASE, flags);
+	mn_whole_section(m, 5);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+5");
+	mn_remove(x);
+}
+
 static struct kunit_case mn_young_cases[] = {
 	KUNIT_CASE(nobody_is_young_without_subscribers),
 	KUNIT_CASE(nobody_is_young_where_nobody_implements_it),
@@ -339,6 +371,7 @@ static struct kunit_case mn_young_cases[] = {
 	KUNIT_CASE(later_subscriber_may_be_the_first_to_implement),
 	KUNIT_CASE(young_callbacks_work_within_a_section),
 	KUNIT_CASE(nobody_is_asked_after_unregister),
+	KUNIT_CASE(ops_are_forgotten_with_the_last_of_them),
 	{}
 };
 
