@@ -1864,8 +1864,8 @@ TEST_F_TIMEOUT(threads, kill_in_section, LIMIT)
 }
 
 /*
- * Exit is held up in the callback of an interval. Its address space counts as
- * gone already; who unsubscribes meanwhile waits, and lets it go on.
+ * Exit is held up in the callback of an interval. A device page fault waits for it
+ * and finds the address space gone; who unsubscribes waits too, and lets it go on.
  */
 static int life_block_exit(void)
 {
@@ -1877,20 +1877,28 @@ static int life_block_exit(void)
 
 TEST_F_TIMEOUT(threads, unmirror_during_exit, LIMIT)
 {
+	struct worker *fault;
 	struct child child;
+	int err;
 
 	ASSERT_EQ(0, adopt(&child, life_block_exit));
+	fault = spawn(do_write, child.id, area, 1);
+	fault->fd = child.fd;
 	advance(GO_ON);
 	if (how & INTERVALS) {
 		ASSERT_TRUE(mn_until(mn_blocked(child.fd, child.id) == 1));
-		EXPECT_EQ(-ESRCH, mn_write(child.fd, child.id, area, 2));
 		/* No page is freed before the device has been told. */
 		EXPECT_EQ(1, mn_read(child.fd, child.id, area));
 		EXPECT_EQ(0, sound(child.fd, child.id));
 		EXPECT_EQ(0, waitpid(child.pid, NULL, WNOHANG));
+		go(fault);
 	}
 	EXPECT_EQ(0, mn_unmirror(child.fd, child.id));
 	EXPECT_EQ(0, reap(child.pid));
+	if (!(how & INTERVALS))
+		go(fault);
+	err = join(fault);
+	EXPECT_TRUE(err == -ESRCH || err == -ENOENT);
 }
 
 /* Both sides at the same moment, who ever is first */
