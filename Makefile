@@ -2,16 +2,16 @@
 # Every command that a user runs. 'make help' lists them.
 
 BASE ?= 6.12
-export BASE KDIR SIGNOFF TRAILERS MINUTES
+export BASE KDIR SIGNOFF TRAILERS CONFIG MINUTES
 
-.PHONY: help kunit selftests shell test check prove lockdep models torture \
-	users series install clean
+.PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
+	coverage users series install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12]"
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10 | sed 's/^/  /'
 
-kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU
+kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (CONFIG=kasan, rt, ...)
 	@harness/kunit
 
 selftests: ## boot the selftests that run in user space, ours and those of hmm, in QEMU
@@ -20,7 +20,9 @@ selftests: ## boot the selftests that run in user space, ours and those of hmm, 
 shell: ## a shell in that machine, on the terminal; or run the commands that are piped in
 	@harness/shell
 
-test: check kunit selftests ## check, kunit, selftests, and a quick part of lockdep
+test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep
+	@CONFIG=kasan harness/kunit
+	@harness/torture 1
 	@harness/lockdep $(quick)
 
 # A case of each kind of splat, and one that must not cause any
@@ -47,6 +49,19 @@ models: ## have spin check the models of the core's ordering, and refute their w
 
 torture: ## threads at random, on many mms, against a model; then each break that must be noticed (MINUTES=5)
 	@harness/torture
+
+matrix: ## make kunit in each CONFIG, one table (an hour)
+	@harness/matrix
+
+mutants: ## break the core in one place after the other: do the suites notice? (hours)
+	@harness/fetch
+	@harness/overlay
+	@harness/mutants
+
+coverage: ## lines and branches of the core that KUnit and the selftests reach, together
+	@harness/fetch
+	@harness/overlay
+	@harness/coverage
 
 users: ## compile every in-tree user of the API against the rework
 	@harness/fetch
