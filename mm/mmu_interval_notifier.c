@@ -21,10 +21,11 @@
  * mmu_interval_set_seq() and stops the device.
  *
  * **Sections.** Each section that the tree counts gets a number of its own from
- * subs->seq, as does each insert, and a *place*, where those who wait find out where it is and what its
- * number is. It gets both under subs->lock, by which it also finds whom it meets;
- * its end gives the place back without the lock. Sections that find all places
- * taken are counted in subs->unplaced: where they are nobody knows.
+ * subs->seq, as does each insert, and a *place*, where those who wait find out
+ * where it is and what its number is. It gets both under subs->lock, by which it
+ * also finds whom it meets; its end gives the place back without the lock.
+ * Sections that find all places taken are counted in subs->unplaced: where they
+ * are nobody knows.
  *
  * **Readers.** A driver stores the number of each section that it is told of, see
  * mmu_interval_set_seq(). So a reader that finds the number unchanged has met no
@@ -111,12 +112,13 @@ static void mn_itree_enter(struct mmu_notifier_subscriptions *subs,
 	range->flags |= FIELD_PREP(MN_RANGE_PLACE, i);
 }
 
-/*
- * Wake who waits for what the caller has just done, by an atomic operation with
- * full ordering: either that is seen by wait_event() or the waiter is seen here.
- */
+/* Wake who waits for what the caller has just done, by an atomic operation. */
 static void mn_itree_wake(struct mmu_notifier_subscriptions *subs)
 {
+	/*
+	 * That was fully ordered, and pairs with the barrier in wait_event():
+	 * either it is seen there or the waiter is seen here.
+	 */
 	if (unlikely(waitqueue_active(&subs->wq)))
 		wake_up_all(&subs->wq);
 }

@@ -140,14 +140,14 @@ static bool mn_implements(struct mmu_notifier_subscriptions *subs,
 	return READ_ONCE(subs->flags) & op;
 }
 
-/*
- * Pairs with the acquire in mn_read_lock(): a reader learns the phase from whichever
- * store was the last one, and that need not be the one of the flip.
- */
 static void mn_store_flags(struct mmu_notifier_subscriptions *subs,
 			   unsigned int flags)
 {
 	lockdep_assert_held(&subs->lock);
+	/*
+	 * Pairs with the acquire in mn_read_lock(). A reader learns the phase from
+	 * whichever store was the last one, which need not be that of the flip.
+	 */
 	smp_store_release(&subs->flags, flags);
 }
 
