@@ -29,7 +29,6 @@ lay() { # <tree> <base|rework> <C file> <option>
 
 		config $4
 			bool "The suite of make $work"
-			depends on KUNIT=y && DEBUG_ATOMIC_SLEEP
 			select MMU_NOTIFIER
 	END
 }
