@@ -22,7 +22,7 @@ shell: ## a shell in that machine, on the terminal; or run the commands that are
 
 test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep
 	@CONFIG=kasan harness/kunit
-	@harness/torture 1
+	@BUSTED= harness/torture 1
 	@harness/lockdep $(quick)
 
 # A case of each kind of splat, and one that must not cause any
