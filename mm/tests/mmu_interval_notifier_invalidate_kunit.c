@@ -73,18 +73,24 @@ static void callback_sees_whether_it_may_sleep(struct kunit *test)
 static void sleeping_is_checked_where_it_is_forbidden(struct kunit *test)
 {
 	struct mn_mm *m;
-	struct mn_int *x;
+	struct mn_int *x, *y;
 
 	if (!IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) ||
 	    IS_ENABLED(CONFIG_PREEMPT_RT))
 		kunit_skip(test, "needs DEBUG_ATOMIC_SLEEP, no PREEMPT_RT");
 	m = mn_mm(test);
 	x = mn_inserted(test, m, 'x', 1, 1);
+	y = mn_inserted_two(test, m, 'y', 1, 1);
 	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), 0);
 	KUNIT_EXPECT_GT(test, x->non_block, 0);
+	KUNIT_EXPECT_GT(test, y->non_block, 0);
+	KUNIT_EXPECT_GT(test, y->non_block_finish, 0);
 	mn_whole_section(m, 1);
 	KUNIT_EXPECT_EQ(test, x->non_block, 0);
+	KUNIT_EXPECT_EQ(test, y->non_block, 0);
+	KUNIT_EXPECT_EQ(test, y->non_block_finish, 0);
 	mn_remove(x);
+	mn_remove(y);
 }
 
 static void intervals_hear_before_the_hlist(struct kunit *test)
@@ -113,6 +119,27 @@ static void second_pass_follows_all_of_the_first(struct kunit *test)
 	mn_remove(x);
 	mn_remove(y);
 	mn_remove(z);
+}
+
+/* Also of those that come in a later batch */
+static void second_pass_follows_the_first_of_many(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *many[MN_BATCH + 2];
+	char want[2 * 4 * ARRAY_SIZE(many) + 1];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i] = mn_inserted_two(test, m, 'a' + i, 1, 1);
+		sprintf(want + 4 * i, "%c+1 ", 'a' + i);
+	}
+	for (i = 0; i < ARRAY_SIZE(many); i++)
+		sprintf(want + 4 * (ARRAY_SIZE(many) + i), "%c.1 ", 'a' + i);
+	want[sizeof(want) - 2] = '\0';
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), want);
+	for (i = 0; i < ARRAY_SIZE(many); i++)
+		mn_remove(many[i]);
 }
 
 static void second_pass_only_for_those_who_want_it(struct kunit *test)
@@ -450,6 +477,7 @@ static struct kunit_case mn_invalidate_cases[] = {
 	KUNIT_CASE(sleeping_is_checked_where_it_is_forbidden),
 	KUNIT_CASE(intervals_hear_before_the_hlist),
 	KUNIT_CASE(second_pass_follows_all_of_the_first),
+	KUNIT_CASE(second_pass_follows_the_first_of_many),
 	KUNIT_CASE(second_pass_only_for_those_who_want_it),
 	KUNIT_CASE(one_and_two_passes_mix),
 	KUNIT_CASE(second_pass_comes_before_the_start_returns),

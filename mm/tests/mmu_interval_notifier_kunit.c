@@ -12,11 +12,15 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched.h>
+#include <linux/string.h>
 
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
 
 #define MN_ELSEWHERE	9
+
+/* Many for one section, which calls MN_BATCH - 1 of them without the lock */
+#define MN_MANY		(2 * MN_BATCH + 3)
 
 static struct mmu_notifier_subscriptions *subs_of(struct mn_mm *m)
 {
@@ -134,6 +138,7 @@ static void expect_insert_locked_fails(struct kunit *test, unsigned long start,
 static void insert_refuses_length_0(struct kunit *test)
 {
 	expect_insert_fails(test, mn_address(1), 0, &mn_int_ops, -EOVERFLOW);
+	expect_insert_fails(test, 0, 0, &mn_int_ops, -EOVERFLOW);
 	expect_insert_locked_fails(test, mn_address(1), 0, -EOVERFLOW);
 }
 
@@ -194,6 +199,31 @@ static void insert_after_a_failed_one(struct kunit *test)
 	mn_whole_section(m, 1);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
 	mn_remove(x);
+}
+
+/* The memory need not be initialised, nor does what it says mean anything. */
+static void insert_into_memory_that_was_used(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 1, 1);
+	unsigned long seq;
+	int ret;
+
+	memset(&x->mni, 0xa5, sizeof(x->mni));
+	/* The number that the next section will have. */
+	x->mni.invalidate_seq = subs_of(m)->seq + 1;
+	ret = mmu_interval_notifier_insert(&x->mni, m->mm, mn_address(1),
+					   PAGE_SIZE, &mn_int_ops);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	KUNIT_EXPECT_PTR_EQ(test, x->mni.ops, &mn_int_ops);
+	KUNIT_EXPECT_EQ(test, atomic_read(&x->mni.calls), 0);
+	seq = mmu_interval_read_begin(&x->mni);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+1 x+1");
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
+	mn_remove(x);
+	mn_remove(y);
 }
 
 static void insert_refuses_an_mm_without_users(struct kunit *test)
@@ -320,6 +350,52 @@ static void sections_reach_all_intervals_that_they_meet(struct kunit *test)
 	}
 }
 
+/*
+ * All begin at the same address and every second one is too short, or the others
+ * begin right behind the section: none of these is called, in whichever batch.
+ */
+static void sections_reach_no_others_among_many(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *met[2 * MN_BATCH], *other[2 * MN_BATCH];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(met); i++) {
+		met[i] = mn_inserted(test, m, 'x', 0, 6);
+		other[i] = mn_inserted(test, m, 'y', i < MN_BATCH ? 0 : 6, 1);
+	}
+	mn_whole_section(m, 5);
+	for (i = 0; i < ARRAY_SIZE(met); i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&met[i]->calls), 1);
+		KUNIT_EXPECT_EQ(test, atomic_read(&other[i]->calls), 0);
+		mn_remove(met[i]);
+		mn_remove(other[i]);
+	}
+}
+
+/* The first one behind a full batch */
+static void sections_reach_no_neighbour_of_a_full_batch(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *met[MN_BATCH], *other;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(met); i++)
+		met[i] = mn_inserted(test, m, 'x', 0, 6);
+	other = mn_inserted(test, m, 'y', 0, 1);
+	mn_whole_section(m, 5);
+	KUNIT_EXPECT_EQ(test, atomic_read(&other->calls), 0);
+	mn_remove(other);
+	other = mn_inserted(test, m, 'y', 6, 1);
+	mn_whole_section(m, 5);
+	KUNIT_EXPECT_EQ(test, atomic_read(&other->calls), 0);
+	mn_remove(other);
+	for (i = 0; i < ARRAY_SIZE(met); i++) {
+		KUNIT_EXPECT_EQ(test, atomic_read(&met[i]->calls), 2);
+		mn_remove(met[i]);
+	}
+}
+
 /* Collision-retry */
 
 static void read_without_invalidation_needs_no_retry(struct kunit *test)
@@ -328,6 +404,8 @@ static void read_without_invalidation_needs_no_retry(struct kunit *test)
 	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
 	unsigned long seq = mmu_interval_read_begin(&x->mni);
 
+	/* Which drivers may take for none. */
+	KUNIT_EXPECT_NE(test, seq, 0);
 	KUNIT_EXPECT_FALSE(test, mmu_interval_check_retry(&x->mni, seq));
 	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
 	mn_remove(x);
@@ -480,6 +558,104 @@ static void begin_is_not_starved_by_sections_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, x->seq));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(elsewhere));
 	mn_remove(y);
+	mn_remove(x);
+}
+
+static void begin_waits_for_the_sections_that_it_meets(struct kunit *test)
+{
+	const struct overlap *overlap = test->param_value;
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 4, 4);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+	unsigned long start = mn_address(0) + overlap->offset;
+	struct mmu_notifier_range range;
+
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, m->mm, start,
+				start + overlap->length);
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mn_thread_run(begin);
+	if (overlap->meets)
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	else
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	mn_remove(x);
+}
+
+/* In whichever place it is */
+static void begin_waits_for_the_section_in_any_place(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *elsewhere[MN_PLACES];
+	int i;
+
+	for (i = 0; i < MN_PLACES; i++) {
+		struct mn_section *here = mn_section(test, m, MN_MMAP_READ, 1);
+		struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+
+		KUNIT_EXPECT_TRUE(test, mn_section_begins(here));
+		KUNIT_EXPECT_EQ(test, subs_of(m)->running, GENMASK(i, 0));
+		mn_thread_run(begin);
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(here));
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+		elsewhere[i] = mn_section(test, m, MN_MMAP_READ, MN_ELSEWHERE);
+		KUNIT_EXPECT_TRUE(test, mn_section_begins(elsewhere[i]));
+	}
+	for (i = 0; i < MN_PLACES; i++)
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(elsewhere[i]));
+	mn_remove(x);
+}
+
+/* The first one may still run when the last one is over. */
+static void begin_waits_for_the_oldest_section(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *old = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(old));
+	mn_whole_section(m, 1);
+	mn_whole_section(m, MN_ELSEWHERE);
+	mn_thread_run(begin);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	/* Wakes it, too. */
+	mn_whole_section(m, MN_ELSEWHERE);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	mn_remove(x);
+}
+
+/* The range is the same one, and its place another one each time. */
+static void range_forgets_its_place(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *first = mn_section(test, m, MN_MMAP_READ,
+					      MN_ELSEWHERE);
+	struct mmu_notifier_range range;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(first));
+	mn_range(&range, m, 1, 1);
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(&range);
+	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 3);
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_EQ(test, range.flags & MN_RANGE_SECTION, 0);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(first));
+	mmap_read_lock(m->mm);
+	mmu_notifier_invalidate_range_start(&range);
+	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 1);
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 0);
 	mn_remove(x);
 }
 
@@ -683,6 +859,83 @@ static void remove_waits_for_its_own_callback(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 }
 
+/* The second one is a defect of the driver: it warns, and does not wait. */
+static void remove_twice_at_once_warns_and_does_nothing(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+	struct mn_thread *again = mn_thread(test, mn_remove, x);
+	int before = mn_mm_refs(m);
+
+	mn_gate_close(&x->at_invalidate);
+	mn_thread_run(section->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_invalidate));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_expect_warning(MN_WARN_REMOVE_TWICE);
+	mn_thread_run(again);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(again));
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+	mn_gate_open(&x->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before - 1);
+}
+
+/* And those behind it are called. */
+static void sections_pass_over_one_that_leaves(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 0, 2);
+	struct mn_int *y = mn_inserted(test, m, 'y', 1, 2);
+	struct mn_int *z = mn_inserted(test, m, 'z', 2, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, y);
+
+	mn_gate_close(&x->at_invalidate);
+	mn_thread_run(section->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_invalidate));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_whole_section(m, 2);
+	mn_gate_open(&x->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 z+2 y+1");
+	mn_remove(x);
+	mn_remove(z);
+}
+
+/* Of two sections that have pinned it both, one after the other lets it go. */
+static void remove_waits_for_all_sections_that_call_it(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *y = mn_inserted(test, m, 'y', 0, 2);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 2);
+	struct mn_section *one = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_section *two = mn_section(test, m, MN_MMAP_READ, 2);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	mn_gate_close(&y->at_invalidate);
+	mn_gate_close(&x->at_invalidate);
+	mn_thread_run(one->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&y->at_invalidate));
+	mn_thread_run(two->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_invalidate));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_gate_open(&x->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(two));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_gate_open(&y->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(one));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+1 x+2 x+1");
+	mn_remove(y);
+}
+
 /* What it has handed to the core points to it. */
 static void remove_waits_for_its_second_pass(struct kunit *test)
 {
@@ -703,6 +956,24 @@ static void remove_waits_for_its_second_pass(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 y+1 x.1");
 	mn_remove(y);
+}
+
+/* Also while that runs, when everything else is done */
+static void remove_waits_for_the_end_of_its_second_pass(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	mn_gate_close(&x->at_finish);
+	mn_thread_run(section->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_finish));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_gate_open(&x->at_finish);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
 }
 
 /* New sections pass over one that leaves, or it could never go. */
@@ -744,9 +1015,7 @@ static void remove_of_one_inserted_in_a_section(struct kunit *test)
 	mn_remove(x);
 }
 
-/* Many for one section, which calls MN_BATCH - 1 of them without the lock */
-
-#define MN_MANY		(2 * MN_BATCH + 3)
+/* Many for one section */
 
 struct many_param {
 	const char *name;
@@ -873,6 +1142,25 @@ static void tree_is_idle_again_after_everything(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs_of(m)));
 }
 
+/* What is asked when the mm goes, where a defect is to be noticed. */
+static void tree_is_not_idle_with_anything_left(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mmu_notifier_subscriptions *subs = subs_of(m);
+
+	KUNIT_EXPECT_FALSE(test, mn_itree_idle(subs));
+	mn_remove(x);
+	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs));
+	subs->running = 1;
+	KUNIT_EXPECT_FALSE(test, mn_itree_idle(subs));
+	subs->running = 0;
+	atomic_set(&subs->unplaced, 1);
+	KUNIT_EXPECT_FALSE(test, mn_itree_idle(subs));
+	atomic_set(&subs->unplaced, 0);
+	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs));
+}
+
 /* Many at once: a device that reads while its pages are invalidated */
 
 #define MN_READS	2000
@@ -997,6 +1285,7 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(insert_refuses_half_of_two_passes),
 	KUNIT_CASE(insert_takes_a_range_up_to_the_last_address),
 	KUNIT_CASE(insert_after_a_failed_one),
+	KUNIT_CASE(insert_into_memory_that_was_used),
 	KUNIT_CASE(insert_refuses_an_mm_without_users),
 	KUNIT_CASE(insert_refuses_an_mm_that_has_lost_its_users),
 	KUNIT_CASE(remove_without_insert_warns_and_does_nothing),
@@ -1004,6 +1293,8 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE_PARAM(sections_reach_the_intervals_that_they_meet,
 			 overlap_gen_params),
 	KUNIT_CASE(sections_reach_all_intervals_that_they_meet),
+	KUNIT_CASE(sections_reach_no_others_among_many),
+	KUNIT_CASE(sections_reach_no_neighbour_of_a_full_batch),
 	KUNIT_CASE(read_without_invalidation_needs_no_retry),
 	KUNIT_CASE(invalidation_after_begin_makes_retry),
 	KUNIT_CASE(invalidation_before_begin_makes_no_retry),
@@ -1014,6 +1305,11 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(begin_waits_for_all_overlapping_sections),
 	KUNIT_CASE(begin_does_not_wait_for_sections_elsewhere),
 	KUNIT_CASE(begin_is_not_starved_by_sections_elsewhere),
+	KUNIT_CASE_PARAM(begin_waits_for_the_sections_that_it_meets,
+			 overlap_gen_params),
+	KUNIT_CASE(begin_waits_for_the_section_in_any_place),
+	KUNIT_CASE(begin_waits_for_the_oldest_section),
+	KUNIT_CASE(range_forgets_its_place),
 	KUNIT_CASE(begin_does_not_wait_for_sections_that_come_later),
 	KUNIT_CASE(begin_waits_for_sections_without_a_place),
 	KUNIT_CASE(sequences_may_wrap),
@@ -1023,7 +1319,11 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(remove_while_idle_does_not_wait),
 	KUNIT_CASE(remove_does_not_wait_for_the_end_of_sections),
 	KUNIT_CASE(remove_waits_for_its_own_callback),
+	KUNIT_CASE(remove_twice_at_once_warns_and_does_nothing),
+	KUNIT_CASE(sections_pass_over_one_that_leaves),
+	KUNIT_CASE(remove_waits_for_all_sections_that_call_it),
 	KUNIT_CASE(remove_waits_for_its_second_pass),
+	KUNIT_CASE(remove_waits_for_the_end_of_its_second_pass),
 	KUNIT_CASE(remove_is_not_starved_by_new_sections),
 	KUNIT_CASE(remove_of_one_inserted_in_a_section),
 	KUNIT_CASE_PARAM(remove_one_of_many_beside_a_callback,
@@ -1031,6 +1331,7 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(insert_before_a_section_that_comes_late),
 	KUNIT_CASE_PARAM(decline_by_one_of_many, many_gen_params),
 	KUNIT_CASE(tree_is_idle_again_after_everything),
+	KUNIT_CASE(tree_is_not_idle_with_anything_left),
 	KUNIT_CASE_SLOW(reader_never_uses_what_was_invalidated),
 	KUNIT_CASE_SLOW(inserts_and_removes_race_with_sections),
 	{}

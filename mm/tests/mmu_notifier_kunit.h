@@ -200,11 +200,13 @@ struct mn_int {
 	bool second_declined;	/* and even if it declines */
 	struct mmu_interval_notifier_finish finish;
 	struct mn_gate at_invalidate;
+	struct mn_gate at_finish;
 
 	atomic_t calls;
 	struct mmu_notifier_range seen;
 	unsigned long seq;	/* of the last invalidate or begin */
 	int non_block;
+	int non_block_finish;
 	int ret;
 };
 

@@ -633,6 +633,8 @@ static void mn_on_invalidate_finish(struct mmu_interval_notifier_finish *finish)
 		mn_say(sub->t, "%c.R", sub->name);
 	else
 		mn_say(sub->t, "%c.%u", sub->name, mn_page(&sub->seen));
+	sub->non_block_finish = mn_non_block_count();
+	mn_gate_pass(&sub->at_finish);
 }
 
 const struct mmu_interval_notifier_ops mn_int_ops = {
@@ -658,6 +660,7 @@ static struct mn_int *mn_int_new(struct kunit *test, struct mn_mm *m, char name,
 	sub->mni.ops = ops;
 	spin_lock_init(&sub->lock);
 	mn_gate_init(sub->t, &sub->at_invalidate);
+	mn_gate_init(sub->t, &sub->at_finish);
 	return sub;
 }
 
