@@ -271,12 +271,17 @@ static void unregister_twice_warns_and_does_nothing(struct kunit *test)
 static void unregister_of_a_stranger_warns_and_does_nothing(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test), *other = mn_mm(test);
+	struct mn_mm *without = mn_mm(test);
 	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, other, 'b');
 
 	mn_expect_warning(MN_WARN_UNREGISTER_STRANGER);
 	mmu_notifier_unregister(&a->mn, other->mm);
+	mmu_notifier_unregister(&a->mn, without->mm);
 	mn_whole_section(m, 1);
-	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1");
+	mn_whole_section(other, 2);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1 b+2 b-2");
+	mn_unregister(b);
 	mn_unregister(a);
 }
 

@@ -584,6 +584,19 @@ static void decline_skips_the_end_of_those_without_it(struct kunit *test)
 	mn_unregister(a);
 }
 
+static void decline_does_not_end_those_without_a_start(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered_ops(test, m, 'b', &end_only_ops);
+
+	a->error = -EAGAIN;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a!1");
+	mn_unregister(b);
+	mn_unregister(a);
+}
+
 /* A driver's mistake: only -EAGAIN is a reason. The section is declined. */
 static void decline_for_another_reason_is_reported(struct kunit *test)
 {
@@ -852,6 +865,7 @@ static struct kunit_case mn_section_cases[] = {
 	KUNIT_CASE(decline_by_the_last_ends_all_others),
 	KUNIT_CASE(decline_by_one_without_end_callback),
 	KUNIT_CASE(decline_skips_the_end_of_those_without_it),
+	KUNIT_CASE(decline_does_not_end_those_without_a_start),
 	KUNIT_CASE(decline_for_another_reason_is_reported),
 	KUNIT_CASE(declined_section_is_over),
 	KUNIT_CASE(declining_again_and_again_adds_nothing_up),
