@@ -8,19 +8,32 @@
  *
  * The slab's fault injection fails the nth allocation of the current task. As it
  * spares those that may wait for reclaim, unless told otherwise in debugfs, that
- * is told here. The per-CPU allocator has no such thing.
+ * is told here.
+ *
+ * The per-CPU allocator has no such thing. But when none of its chunks has room
+ * it makes another one, and needs the slab for that. So all the room is taken, and
+ * then the slab fails. The allocator complains of that in the kernel log, with a
+ * stack trace, for the first ten times.
  */
 
 #include <kunit/test.h>
 #include <linux/atomic.h>
+#include <linux/cpumask.h>
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/srcu.h>
 #include <linux/string.h>
+#include <linux/tracepoint.h>
+#include <trace/events/percpu.h>
 
 #include "../slab.h"
 #include "mmu_notifier_kunit.h"
@@ -32,6 +45,7 @@
 
 enum nomem_call {
 	NOMEM_REGISTER,
+	NOMEM_REGISTER_LOCKED,
 	NOMEM_GET,
 	NOMEM_INSERT,
 	NOMEM_INSERT_LOCKED,
@@ -49,6 +63,8 @@ static const struct nomem_param nomem[] = {
 	{ "first register", NOMEM_REGISTER, 0, 2, 3 },
 	{ "later register", NOMEM_REGISTER, 'b', 0, 0 },
 	{ "register beside an interval", NOMEM_REGISTER, 'y', 0, 0 },
+	{ "first register_locked", NOMEM_REGISTER_LOCKED, 0, 2, 3 },
+	{ "later register_locked", NOMEM_REGISTER_LOCKED, 'b', 0, 0 },
 	{ "first get", NOMEM_GET, 0, 3, 4 },
 	{ "later get", NOMEM_GET, 'b', 1, 1 },
 	{ "get beside an interval", NOMEM_GET, 'y', 1, 1 },
@@ -89,6 +105,16 @@ static struct nomem *nomem_new(struct kunit *test,
 	return n;
 }
 
+static int nomem_register_locked(struct nomem *n)
+{
+	int ret;
+
+	mmap_write_lock(n->m->mm);
+	ret = __mmu_notifier_register(&n->a->mn, n->m->mm);
+	mmap_write_unlock(n->m->mm);
+	return ret;
+}
+
 static int nomem_get(struct nomem *n)
 {
 	struct mmu_notifier *mn;
@@ -106,6 +132,8 @@ static int nomem_subscribe(struct nomem *n)
 	case NOMEM_REGISTER:
 		mn_register(n->a);
 		return n->a->ret;
+	case NOMEM_REGISTER_LOCKED:
+		return nomem_register_locked(n);
 	case NOMEM_GET:
 		return nomem_get(n);
 	case NOMEM_INSERT:
@@ -121,9 +149,14 @@ static int nomem_subscribe(struct nomem *n)
 	return -EINVAL;
 }
 
+static bool nomem_registers(struct nomem *n)
+{
+	return n->call == NOMEM_REGISTER || n->call == NOMEM_REGISTER_LOCKED;
+}
+
 static void nomem_unsubscribe(struct nomem *n)
 {
-	if (n->call == NOMEM_REGISTER)
+	if (nomem_registers(n))
 		mn_unregister(n->a);
 	else if (n->call == NOMEM_GET)
 		mn_put(n->got);
@@ -144,7 +177,7 @@ static void nomem_end(struct nomem *n)
 
 static int nomem_heard(struct nomem *n)
 {
-	if (n->call == NOMEM_REGISTER)
+	if (nomem_registers(n))
 		return atomic_read(&n->a->starts);
 	if (n->call == NOMEM_GET)
 		return atomic_read(&n->got->starts);
@@ -160,6 +193,153 @@ static int nomem_fail_nth(struct nomem *n, unsigned int nth, bool *failed)
 	ret = nomem_subscribe(n);
 	*failed = !READ_ONCE(current->fail_nth);
 	WRITE_ONCE(current->fail_nth, 0);
+	return ret;
+}
+
+#ifdef CONFIG_TREE_SRCU
+#define MN_PERCPU_SIZE	sizeof(struct srcu_data)
+#define MN_PERCPU_ALIGN	__alignof__(struct srcu_data)
+#else
+/* The domain has nothing per CPU. */
+#define MN_PERCPU_SIZE	0
+#define MN_PERCPU_ALIGN	0
+#endif
+
+/* For each CPU; far more than a chunk has. */
+#define MN_PERCPU_MOST	SZ_8M
+
+/* What was taken, linked through the copy of one CPU */
+struct nomem_taken {
+	struct nomem_taken __percpu *next;
+	size_t size;
+};
+
+/* The room in the chunks of the per-CPU allocator, taken by a task. */
+struct nomem_room {
+	struct task_struct *task;
+	struct nomem_taken __percpu *taken;
+	size_t bytes;
+	size_t most;
+	int failures;		/* of the task's per-CPU allocations */
+};
+
+static struct nomem_taken *nomem_taken(struct nomem_taken __percpu *taken)
+{
+	return per_cpu_ptr(taken, cpumask_first(cpu_possible_mask));
+}
+
+/* Without the slab, so only if a chunk has room for it. */
+static bool nomem_take(struct nomem_room *room, size_t size)
+{
+	struct nomem_taken __percpu *taken;
+
+	WRITE_ONCE(current->fail_nth, 1);
+	taken = __alloc_percpu_gfp(size, MN_PERCPU_ALIGN,
+				   GFP_KERNEL | __GFP_NOWARN);
+	WRITE_ONCE(current->fail_nth, 0);
+	if (!taken)
+		return false;
+	nomem_taken(taken)->next = room->taken;
+	nomem_taken(taken)->size = size;
+	room->taken = taken;
+	room->bytes += size;
+	room->most = max(room->most, room->bytes);
+	return true;
+}
+
+static void nomem_take_all(struct nomem_room *room)
+{
+	size_t size = PCPU_MIN_UNIT_SIZE;
+
+	/* Large ones first, to have less to do. */
+	while (room->bytes < MN_PERCPU_MOST) {
+		if (nomem_take(room, size))
+			continue;
+		if (size == MN_PERCPU_SIZE)
+			break;
+		size = max(size / 2, MN_PERCPU_SIZE);
+	}
+}
+
+static size_t nomem_give_one(struct nomem_room *room)
+{
+	struct nomem_taken __percpu *taken = room->taken;
+	size_t size = nomem_taken(taken)->size;
+
+	room->taken = nomem_taken(taken)->next;
+	room->bytes -= size;
+	free_percpu(taken);
+	return size;
+}
+
+/*
+ * A few pages. With none left the allocator would have a worker of this CPU make
+ * a chunk, which is again to be taken.
+ */
+static void nomem_give_some(struct nomem_room *room)
+{
+	while (room->taken && nomem_give_one(room) < PCPU_MIN_UNIT_SIZE)
+		;
+}
+
+static void nomem_on_failure(void *data, bool reserved, bool is_atomic,
+			     size_t size, size_t align)
+{
+	struct nomem_room *room = data;
+
+	if (current == room->task)
+		room->failures++;
+}
+
+static void nomem_room_end(void *data)
+{
+	struct nomem_room *room = data;
+
+	unregister_trace_percpu_alloc_percpu_fail(nomem_on_failure, room);
+	tracepoint_synchronize_unregister();
+	while (room->taken)
+		nomem_give_one(room);
+}
+
+static struct nomem_room *nomem_room_watched(struct kunit *test)
+{
+	struct nomem_room *room = mn_alloc(test, sizeof(*room));
+	int ret;
+
+	if (!MN_PERCPU_SIZE)
+		kunit_skip(test, "SRCU has no per-CPU memory here");
+	room->task = current;
+	ret = register_trace_percpu_alloc_percpu_fail(nomem_on_failure, room);
+	if (ret)
+		kunit_skip(test, "needs TRACEPOINTS");
+	ret = kunit_add_action_or_reset(test, nomem_room_end, room);
+	KUNIT_ASSERT_EQ(test, ret, 0);
+	return room;
+}
+
+/*
+ * For the moment in which no room is left at all, the allocator's worker must not
+ * run: be a real-time task on one CPU. KUnit has a task for each case.
+ */
+static struct nomem_room *nomem_room(struct kunit *test)
+{
+	struct nomem_room *room = nomem_room_watched(test);
+
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	sched_set_fifo_low(current);
+	return room;
+}
+
+/* Like nomem_fail_nth(), where the per-CPU allocator needs the slab. */
+static int nomem_fail_nth_without_room(struct nomem *n, unsigned int nth,
+				       bool *failed, struct nomem_room *room)
+{
+	int ret;
+
+	nomem_take_all(room);
+	room->failures = 0;
+	ret = nomem_fail_nth(n, nth, failed);
+	nomem_give_some(room);
 	return ret;
 }
 
@@ -212,8 +392,12 @@ static void expect_subscribed(struct kunit *test, struct nomem *n)
 	nomem_unsubscribe(n);
 }
 
-/* One attempt on a new mm. Returns whether it failed; *@over if nothing was left to fail. */
-static bool nomem_attempt(struct kunit *test, unsigned int nth, bool *over)
+/*
+ * One attempt on a new mm, without per-CPU memory if there is a @room. Returns whether
+ * it failed; *@over if nothing was left to fail.
+ */
+static bool nomem_attempt(struct kunit *test, unsigned int nth, bool *over,
+			  struct nomem_room *room)
 {
 	struct nomem *n = nomem_new(test, test->param_value);
 	struct nomem_state before = nomem_state(n);
@@ -221,7 +405,13 @@ static bool nomem_attempt(struct kunit *test, unsigned int nth, bool *over)
 	int ret, again;
 
 	mn_heard(test);
-	ret = nomem_fail_nth(n, nth, &failed);
+	if (room) {
+		ret = nomem_fail_nth_without_room(n, nth, &failed, room);
+		/* What came of it cannot be used. */
+		KUNIT_ASSERT_TRUE(test, ret || !room->failures);
+	} else {
+		ret = nomem_fail_nth(n, nth, &failed);
+	}
 	*over = !failed;
 	again = ret;
 	if (ret) {
@@ -262,18 +452,18 @@ static void each_allocation_fails_once(struct kunit *test)
 	bool over = false;
 
 	/* Whatever is allocated once and kept, as names for lockdep */
-	nomem_attempt(test, 0, &over);
+	nomem_attempt(test, 0, &over, NULL);
 	over = false;
 	for (nth = 1; !over && nth < MN_ALLOCATIONS; nth++)
-		failures += nomem_attempt(test, nth, &over);
+		failures += nomem_attempt(test, nth, &over, NULL);
 	KUNIT_EXPECT_TRUE(test, over);
 	KUNIT_EXPECT_GE(test, failures, param->fail_min);
 	KUNIT_EXPECT_LE(test, failures, param->fail_max);
 }
 
-#ifdef CONFIG_SLUB_DEBUG
 #define MN_FAILURES	64
 
+#ifdef CONFIG_SLUB_DEBUG
 static unsigned long objects(struct kmem_cache *cache)
 {
 	struct slabinfo info = {};
@@ -284,18 +474,23 @@ static unsigned long objects(struct kmem_cache *cache)
 	return info.active_objs;
 }
 
+/* Of the structure, which an mm keeps when the subscription is over */
+static struct kmem_cache *structures(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+
+	mn_unregister(mn_registered(test, m, 'b'));
+	return virt_to_slab(m->mm->notifier_subscriptions)->slab_cache;
+}
+
 /* The structure itself, when what it points to cannot be had. */
 static void failed_register_frees_the_structure(struct kunit *test)
 {
-	struct mn_mm *m = mn_mm(test), *other = mn_mm(test);
-	struct mn_sub *a = mn_sub(test, m, 'a');
-	struct mn_sub *b = mn_registered(test, other, 'b');
-	struct kmem_cache *cache;
-	unsigned long before;
+	struct mn_sub *a = mn_sub(test, mn_mm(test), 'a');
+	struct kmem_cache *cache = structures(test);
+	unsigned long before = objects(cache);
 	int i, failures = 0;
 
-	cache = virt_to_slab(other->mm->notifier_subscriptions)->slab_cache;
-	before = objects(cache);
 	for (i = 0; i < MN_FAILURES; i++) {
 		WRITE_ONCE(current->fail_nth, 2);
 		mn_register(a);
@@ -305,9 +500,68 @@ static void failed_register_frees_the_structure(struct kunit *test)
 	/* Others allocate and free, too. */
 	KUNIT_EXPECT_LT(test, objects(cache), before + MN_FAILURES / 2);
 	KUNIT_EXPECT_EQ(test, failures, MN_FAILURES);
-	mn_unregister(b);
+}
+
+/* The same when it is the per-CPU memory of its domain. */
+static void expect_structures_freed(struct kunit *test, unsigned int nth,
+				    struct nomem_room *room)
+{
+	struct nomem *n = nomem_new(test, test->param_value);
+	struct kmem_cache *cache = structures(test);
+	unsigned long before = objects(cache);
+	int i, failures = 0;
+	bool failed;
+
+	for (i = 0; i < MN_FAILURES; i++) {
+		if (nomem_fail_nth_without_room(n, nth, &failed, room)) {
+			failures += room->failures;
+			continue;
+		}
+		/* Somebody made room. This mm has its structure now. */
+		nomem_unsubscribe(n);
+		n = nomem_new(test, test->param_value);
+	}
+	KUNIT_EXPECT_GE(test, failures, MN_FAILURES * 3 / 4);
+	KUNIT_EXPECT_LT(test, objects(cache), before + MN_FAILURES / 2);
+}
+#else
+static void expect_structures_freed(struct kunit *test, unsigned int nth,
+				    struct nomem_room *room)
+{
 }
 #endif
+
+static const void *nomem_first_gen_params(const void *prev, char *desc)
+{
+	const struct nomem_param *param = prev;
+
+	do {
+		param = nomem_gen_params(param, desc);
+	} while (param && param->beside);
+	return param;
+}
+
+/* Which of the allocations is the first one for a chunk, the failure itself tells. */
+static void per_cpu_allocation_fails(struct kunit *test)
+{
+	const struct nomem_param *param = test->param_value;
+	struct nomem_room *room = nomem_room(test);
+	unsigned int nth, tries = 0;
+	bool over = false;
+
+	nomem_attempt(test, 0, &over, NULL);
+	for (nth = 0; !room->failures && tries < MN_ALLOCATIONS; tries++) {
+		/* If nothing failed, somebody made room: once more. */
+		nth += !over;
+		nomem_attempt(test, nth, &over, room);
+	}
+	KUNIT_ASSERT_GT_MSG(test, room->failures, 0, "there always was room");
+	/* What get allocates beside it, the fixture keeps. */
+	if (param->call != NOMEM_GET)
+		expect_structures_freed(test, nth, room);
+	kunit_info(test, "allocation %u, try %u; took %zu KiB of each of %u CPUs\n",
+		   nth, tries, room->most / SZ_1K, num_possible_cpus());
+}
 
 static bool was_ignored;
 static unsigned long was_verbose;
@@ -339,6 +593,7 @@ static void mn_nomem_exit(struct kunit_suite *suite)
 
 static struct kunit_case mn_nomem_cases[] = {
 	KUNIT_CASE_PARAM(each_allocation_fails_once, nomem_gen_params),
+	KUNIT_CASE_PARAM(per_cpu_allocation_fails, nomem_first_gen_params),
 #ifdef CONFIG_SLUB_DEBUG
 	KUNIT_CASE(failed_register_frees_the_structure),
 #endif
