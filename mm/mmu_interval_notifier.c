@@ -71,8 +71,6 @@
 
 void mn_itree_init(struct mmu_notifier_subscriptions *subs)
 {
-	/* No sequence is 0, which a driver may take for none. */
-	subs->seq = 1;
 	subs->itree = RB_ROOT_CACHED;
 	init_waitqueue_head(&subs->wq);
 }

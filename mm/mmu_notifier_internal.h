@@ -99,7 +99,8 @@ struct mn_place {
  *	of @hlist readers walk, and MN_OP_*; written under @lock
  * @itree_ready: no section is left that does not look at the tree
  * @lock: protects the state and users of subscribers, @leaving, and the tree
- * @seq: the last number that a section or an insert has got
+ * @seq: the last number that a section or an insert has got; none gets 0, which a
+ *	driver may take for none
  * @itree: interval subscriptions
  * @place: where the sections are that the tree counts; written under @lock
  * @running: which of @place are taken: set under @lock, cleared without
