@@ -404,9 +404,11 @@ static void put_awaits_a_release_that_unregisters(struct kunit *test)
 	exit = mn_thread_start(test, mn_exit, m);
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&p->at_release));
 	mn_put(p);
+	sync = mn_thread_start(test, mn_synchronize, NULL);
+	/* The grace period has begun by then, and b's ->release will not prolong it. */
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(sync));
 	mn_gate_open(&p->at_release);
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&b->at_release));
-	sync = mn_thread_start(test, mn_synchronize, NULL);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(sync));
 
 	mn_gate_open(&b->at_release);
