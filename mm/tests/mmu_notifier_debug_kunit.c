@@ -130,6 +130,20 @@ static void made_up_sections_follow_a_real_one(struct kunit *test)
 	mn_unregister(a);
 }
 
+static void made_up_section_may_be_declined(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	a->error = -EAGAIN;
+	WRITE_ONCE(mn_inject_every, 1);
+	mn_whole_section(m, 1);
+	WRITE_ONCE(mn_inject_every, 0);
+	mmu_notifier_synchronize();
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1 a+1 a-1 a!1");
+	mn_unregister(a);
+}
+
 static void made_up_sections_clear_the_same_range(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -199,6 +213,7 @@ static struct kunit_case mn_debug_cases[] = {
 #ifdef CONFIG_DEBUG_MMU_NOTIFIER
 	KUNIT_CASE(no_section_is_made_up_by_default),
 	KUNIT_CASE(made_up_sections_follow_a_real_one),
+	KUNIT_CASE(made_up_section_may_be_declined),
 	KUNIT_CASE(made_up_sections_clear_the_same_range),
 	KUNIT_CASE(no_section_is_made_up_after_exit),
 #endif
