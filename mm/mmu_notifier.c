@@ -407,8 +407,9 @@ void __mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
 
+	/* As in mmu_notifier_invalidate_range_start(). */
 	if (mmu_notifier_range_blockable(range))
-		might_sleep();
+		__might_sleep(__FILE__, __LINE__);
 
 	if (range->flags & (MN_RANGE_ITREE | MN_RANGE_END))
 		mn_section_tell_end(subs, range);

@@ -620,7 +620,8 @@ static inline void mmu_notifier_lockdep_start(void)
 static inline void
 mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
-	might_sleep();
+	/* might_sleep() without its offer to schedule: most often nobody sleeps. */
+	__might_sleep(__FILE__, __LINE__);
 
 	mmu_notifier_debug_start(range);
 	mmu_notifier_lockdep_start();
