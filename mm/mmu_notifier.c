@@ -184,20 +184,18 @@ static unsigned int mn_ops_of(const struct mmu_notifier_ops *ops)
 
 /* Sections */
 
-/* Returns the flags of the range. The index of a domain is 0 or 1. */
-static unsigned int mn_section_open(struct mmu_notifier_subscriptions *subs,
-				    struct mmu_notifier_range *range)
+/* The index of a domain is 0 or 1. */
+static void mn_section_open(struct mmu_notifier_subscriptions *subs,
+			    struct mmu_notifier_range *range)
 {
 	unsigned int flags;
 	int idx = mn_read_lock(subs, &flags);
 
-	flags = range->flags | (flags & MN_RANGE_TAKEN) |
-		FIELD_PREP(MN_RANGE_SRCU_IDX, idx);
-	range->flags = flags;
+	range->flags |= (flags & MN_RANGE_TAKEN) |
+			FIELD_PREP(MN_RANGE_SRCU_IDX, idx);
 	mn_debug_section_open(subs);
 	/* The range has it now, which sparse cannot follow. */
 	__release(&subs->srcu);
-	return flags;
 }
 
 static void mn_section_close(struct mmu_notifier_subscriptions *subs,
@@ -328,42 +326,18 @@ static void mn_hlist_end(struct mmu_notifier_subscriptions *subs,
 	}
 }
 
-/* For a start that was declined; whom the hlist told of it knows already. */
-static noinline void mn_section_undo(struct mmu_notifier_range *range)
+/*
+ * For a start that was declined; whom the hlist told of it knows already. Out of
+ * line, so that others need not keep the error in a register.
+ */
+static noinline int mn_section_undo(struct mmu_notifier_range *range)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
 
 	if (range->flags & MN_RANGE_ITREE)
 		mn_itree_end(subs, range);
 	mn_section_close(subs, range);
-}
-
-/* Out of line, so that a section that nobody listens to saves no registers. */
-static noinline int mn_section_tell_start(struct mmu_notifier_subscriptions *subs,
-					  struct mmu_notifier_range *range)
-{
-	int err = 0;
-
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-	if (range->flags & MN_RANGE_ITREE)
-		err = mn_itree_start(subs, range);
-	if (!err && range->flags & MN_RANGE_START)
-		err = mn_hlist_start(subs, range);
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
-	if (unlikely(err))
-		mn_section_undo(range);
-	return err;
-}
-
-static noinline void mn_section_tell_end(struct mmu_notifier_subscriptions *subs,
-					 const struct mmu_notifier_range *range)
-{
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-	if (range->flags & MN_RANGE_ITREE)
-		mn_itree_end(subs, range);
-	if (range->flags & MN_RANGE_END)
-		mn_hlist_end(subs, range);
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	return -EAGAIN;
 }
 
 /**
@@ -380,19 +354,25 @@ static noinline void mn_section_tell_end(struct mmu_notifier_subscriptions *subs
 int __mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
 {
 	struct mmu_notifier_subscriptions *subs = mn_subscriptions(range->mm);
-	unsigned int flags;
+	int err = 0;
 
 	if (!mmu_notifier_range_blockable(range) && mn_debug_fail_start())
 		return -EAGAIN;
 
+	mn_section_open(subs, range);
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
 	/*
 	 * A section that is not counted in the tree began before mn_itree_enable()
 	 * waits for a grace period, and is waited for.
 	 */
-	flags = mn_section_open(subs, range);
-	if (!(flags & (MN_RANGE_ITREE | MN_RANGE_START)))
-		return 0;
-	return mn_section_tell_start(subs, range);
+	if (range->flags & MN_RANGE_ITREE)
+		err = mn_itree_start(subs, range);
+	if (!err && range->flags & MN_RANGE_START)
+		err = mn_hlist_start(subs, range);
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	if (unlikely(err))
+		return mn_section_undo(range);
+	return 0;
 }
 
 /**
@@ -411,8 +391,12 @@ void __mmu_notifier_invalidate_range_end(struct mmu_notifier_range *range)
 	if (mmu_notifier_range_blockable(range))
 		__might_sleep(__FILE__, __LINE__);
 
-	if (range->flags & (MN_RANGE_ITREE | MN_RANGE_END))
-		mn_section_tell_end(subs, range);
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	if (range->flags & MN_RANGE_ITREE)
+		mn_itree_end(subs, range);
+	if (range->flags & MN_RANGE_END)
+		mn_hlist_end(subs, range);
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	mn_section_close(subs, range);
 	mn_debug_inject(range);
 }
