@@ -94,7 +94,7 @@ static void mn_itree_enter(struct mmu_notifier_subscriptions *subs,
 			   struct mmu_notifier_range *range)
 {
 	unsigned long taken = READ_ONCE(subs->running);
-	unsigned int i = MN_PLACES;
+	unsigned long i = MN_PLACES;
 
 	lockdep_assert_held(&subs->lock);
 	subs->seq++;
@@ -274,14 +274,16 @@ static void mn_itree_second_pass(struct mmu_notifier_subscriptions *subs,
  * Both passes for all that the section meets, from @node on. A blockable section
  * goes on when somebody declines: its page tables change all the same.
  * Returns false if one declines a section that may be declined; those behind it
- * are not called.
+ * are not called. Out of line, so that a section that meets nobody saves no
+ * registers.
  */
-static bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
-				const struct mmu_notifier_range *range,
-				struct interval_tree_node *node)
+static noinline bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
+					 const struct mmu_notifier_range *range,
+					 struct interval_tree_node *node)
 	__releases(&subs->lock)
 {
-	struct mmu_interval_notifier *batch[MN_BATCH];
+	/* Only the first @count are set, and read. */
+	struct mmu_interval_notifier *batch[MN_BATCH] __uninitialized;
 	unsigned long seq = subs->seq;
 	unsigned int i, count = 0;
 	bool accepted = true;
@@ -305,7 +307,8 @@ static bool mn_itree_invalidate(struct mmu_notifier_subscriptions *subs,
 					       range->start, range->end - 1);
 		count = 1;
 	}
-	mn_itree_second_pass(subs, range, &second);
+	if (!llist_empty(&second))
+		mn_itree_second_pass(subs, range, &second);
 	return accepted;
 }
 
