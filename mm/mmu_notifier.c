@@ -415,11 +415,11 @@ bool __mm_has_blockable_notifiers(struct mm_struct *mm)
 	return mn_implements(mn_subscriptions(mm), MN_OP_MAY_DECLINE);
 }
 
-static noinline bool mn_hlist_clear_flush_young(struct mmu_notifier_subscriptions *subs,
-						struct mm_struct *mm,
+static noinline bool mn_hlist_clear_flush_young(struct mm_struct *mm,
 						unsigned long start,
 						unsigned long end)
 {
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
 	unsigned int flags, phase;
 	struct hlist_node *node;
 	bool young = false;
@@ -452,18 +452,16 @@ static noinline bool mn_hlist_clear_flush_young(struct mmu_notifier_subscription
 bool __mmu_notifier_clear_flush_young(struct mm_struct *mm,
 				      unsigned long start, unsigned long end)
 {
-	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-
-	if (!mn_implements(subs, MN_OP_CLEAR_FLUSH_YOUNG))
+	if (!mn_implements(mn_subscriptions(mm), MN_OP_CLEAR_FLUSH_YOUNG))
 		return false;
-	return mn_hlist_clear_flush_young(subs, mm, start, end);
+	return mn_hlist_clear_flush_young(mm, start, end);
 }
 
-static noinline bool mn_hlist_clear_young(struct mmu_notifier_subscriptions *subs,
-					  struct mm_struct *mm,
+static noinline bool mn_hlist_clear_young(struct mm_struct *mm,
 					  unsigned long start,
 					  unsigned long end)
 {
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
 	unsigned int flags, phase;
 	struct hlist_node *node;
 	bool young = false;
@@ -496,17 +494,15 @@ static noinline bool mn_hlist_clear_young(struct mmu_notifier_subscriptions *sub
 bool __mmu_notifier_clear_young(struct mm_struct *mm,
 				unsigned long start, unsigned long end)
 {
-	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-
-	if (!mn_implements(subs, MN_OP_CLEAR_YOUNG))
+	if (!mn_implements(mn_subscriptions(mm), MN_OP_CLEAR_YOUNG))
 		return false;
-	return mn_hlist_clear_young(subs, mm, start, end);
+	return mn_hlist_clear_young(mm, start, end);
 }
 
-static noinline bool mn_hlist_test_young(struct mmu_notifier_subscriptions *subs,
-					 struct mm_struct *mm,
+static noinline bool mn_hlist_test_young(struct mm_struct *mm,
 					 unsigned long address)
 {
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
 	unsigned int flags, phase;
 	struct hlist_node *node;
 	bool young = false;
@@ -540,18 +536,16 @@ static noinline bool mn_hlist_test_young(struct mmu_notifier_subscriptions *subs
  */
 bool __mmu_notifier_test_young(struct mm_struct *mm, unsigned long address)
 {
-	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-
-	if (!mn_implements(subs, MN_OP_TEST_YOUNG))
+	if (!mn_implements(mn_subscriptions(mm), MN_OP_TEST_YOUNG))
 		return false;
-	return mn_hlist_test_young(subs, mm, address);
+	return mn_hlist_test_young(mm, address);
 }
 
-static noinline void
-mn_hlist_arch_invalidate(struct mmu_notifier_subscriptions *subs,
-			 struct mm_struct *mm, unsigned long start,
-			 unsigned long end)
+static noinline void mn_hlist_arch_invalidate(struct mm_struct *mm,
+					      unsigned long start,
+					      unsigned long end)
 {
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
 	unsigned int flags, phase;
 	struct hlist_node *node;
 	int idx;
@@ -584,8 +578,6 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 						   unsigned long start,
 						   unsigned long end)
 {
-	struct mmu_notifier_subscriptions *subs = mn_subscriptions(mm);
-
 	/*
 	 * Not every flush is inside a section. Either this sees the op of a
 	 * device that registers now, or the device sees the page table entry
@@ -595,8 +587,8 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 	 * lock that the caller holds, or this would not have been called.
 	 */
 	smp_mb();
-	if (mn_implements(subs, MN_OP_ARCH_INVALIDATE))
-		mn_hlist_arch_invalidate(subs, mm, start, end);
+	if (mn_implements(mn_subscriptions(mm), MN_OP_ARCH_INVALIDATE))
+		mn_hlist_arch_invalidate(mm, start, end);
 }
 
 /* Changes of the lists */
