@@ -750,6 +750,7 @@ static void mn_drain_uncounted(struct mm_struct *mm)
 	struct anon_vma_chain *avc;
 	struct vm_area_struct *vma;
 	struct vma_iterator vmi;
+	unsigned int nr = 0;
 
 	mmap_assert_write_locked(mm);
 
@@ -767,7 +768,8 @@ static void mn_drain_uncounted(struct mm_struct *mm)
 			root = avc->anon_vma->root;
 			mn_pass_anon_vma(root);
 		}
-		cond_resched();
+		if (++nr % 64 == 0)
+			cond_resched();
 	}
 }
 
