@@ -101,10 +101,10 @@ struct mn_place {
  * @lock: protects the state and users of subscribers, @leaving, and the tree
  * @seq: the last number that a section or an insert has got; none gets 0, which a
  *	driver may take for none
- * @itree: interval subscriptions
- * @place: where the sections are that the tree counts; written under @lock
  * @running: which of @place are taken: set under @lock, cleared without
  * @unplaced: sections that found all of @place taken; as @running
+ * @itree: interval subscriptions
+ * @place: where the sections are that the tree counts; written under @lock
  * @wq: who waits for a section, or for the callbacks of an interval
  * @switching: held from a change of the idle list until both are equal again
  * @dead: exit has emptied the lists; under @switching
@@ -127,12 +127,13 @@ struct mmu_notifier_subscriptions {
 	unsigned int flags;
 	bool itree_ready;
 
+	/* Together, as each section that the tree counts writes the first three. */
 	spinlock_t lock;	/* a leaf: states, users, @leaving and the tree */
 	unsigned long seq;
-	struct rb_root_cached itree;
-	struct mn_place place[MN_PLACES];
 	unsigned long running;
 	atomic_t unplaced;
+	struct rb_root_cached itree;
+	struct mn_place place[MN_PLACES];
 	wait_queue_head_t wq;
 
 	struct mutex switching;	/* changes of @hlist, inside mmap_lock */
