@@ -5,22 +5,22 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage users series install clean
+	coverage bench bench-quick users series install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12]"
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10 | sed 's/^/  /'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13 | sed 's/^/  /'
 
-kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (CONFIG=kasan, rt, ...)
+kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (5 min; CONFIG=kasan, rt, ...)
 	@harness/kunit
 
-selftests: ## boot the selftests that run in user space, ours and those of hmm, in QEMU
+selftests: ## boot the selftests that run in user space, ours and those of hmm, in QEMU (8 min)
 	@harness/selftests
 
 shell: ## a shell in that machine, on the terminal; or run the commands that are piped in
 	@harness/shell
 
-test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep
+test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep (30 min)
 	@CONFIG=kasan harness/kunit
 	@BUSTED= harness/torture 1
 	@harness/lockdep $(quick)
@@ -31,7 +31,7 @@ quick = reclaim_lock_in_start_wrong reclaim_lock_in_start_right \
 	sleep_in_nonblock_interval_wrong section_without_lock_wrong \
 	end_without_start_wrong nested_sections_right
 
-check: ## static checks: shellcheck, checkpatch, kernel-doc, the harness itself
+check: ## static checks: shellcheck, checkpatch, kernel-doc, the harness itself (1 min)
 	@harness/check
 
 prove: ## show that the defects of the base kernel are there, and gone with the rework
@@ -44,24 +44,34 @@ lockdep: ## break each rule on base and rework, a boot for each case: who notice
 	@harness/overlay
 	@harness/lockdep
 
-models: ## have spin check the models of the core's ordering, and refute their wrong variants
+models: ## have spin check the models of the core's ordering, and refute their wrong variants (2 min)
 	@harness/models
 
-torture: ## threads at random, on many mms, against a model; then each break that must be noticed (MINUTES=5)
+torture: ## threads at random, on many mms, against a model; then each break that must be noticed (MINUTES=5; 15 min)
 	@harness/torture
 
 matrix: ## make kunit in each CONFIG, one table (an hour)
 	@harness/matrix
 
-mutants: ## break the core in one place after the other: do the suites notice? (hours)
+mutants: ## break the core in one place after the other: do the suites notice? (30 min)
 	@harness/fetch
 	@harness/overlay
 	@harness/mutants
 
-coverage: ## lines and branches of the core that KUnit and the selftests reach, together
+coverage: ## lines and branches of the core that KUnit and the selftests reach, together (10 min)
 	@harness/fetch
 	@harness/overlay
 	@harness/coverage
+
+bench: ## measure base and rework, one table (ten minutes)
+	@harness/fetch
+	@harness/overlay
+	@harness/bench
+
+bench-quick: ## count the instructions of the rework: not more than expected (some minutes)
+	@harness/fetch
+	@harness/overlay
+	@harness/bench --quick
 
 users: ## compile every in-tree user of the API against the rework
 	@harness/fetch

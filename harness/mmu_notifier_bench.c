@@ -55,6 +55,7 @@ long __x64_sys_mprotect(const struct pt_regs *regs);
 #define NR_INTERVALS	10000
 #define NR_VMAS		10000
 #define MOST_VMAS	60000
+#define MAX_VMAS	65530	/* vm.max_map_count */
 #define NR_MMS		4000
 
 #define FIRST_ADDRESS	BIT(30)
@@ -488,13 +489,38 @@ static void count_later_register(unsigned int nr_vmas)
 	report(get[0], "get_later_%u", nr_vmas);
 }
 
+/* The first one on an mm of so many VMAs, and the one after that. */
+static void count_register_over(unsigned int nr_vmas)
+{
+	u64 first = U64_MAX, later = U64_MAX;
+	struct mm_struct *mm;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		mm = mm_with(map_anon, nr_vmas);
+		msleep(JIFFIES_PASS);
+		first = min(first, ticks_of_register(mm, &hlist[0]));
+		msleep(JIFFIES_PASS);
+		later = min(later, ticks_of_register(mm, &hlist[1]));
+		unwatch(mm, 2);
+		mmput(mm);
+	}
+	report(first, "curve_first_%u", nr_vmas);
+	report(later, "curve_later_%u", nr_vmas);
+}
+
 static void count_registrations(void)
 {
+	unsigned int nr_vmas;
+
 	count_first_register(map_file, "file");
 	count_first_register(map_anon, "anon");
 	count_later_register(1);
 	count_later_register(1000);
 	count_later_register(MOST_VMAS);
+	for (nr_vmas = 1; nr_vmas < MAX_VMAS; nr_vmas *= 10)
+		count_register_over(nr_vmas);
+	count_register_over(MAX_VMAS);
 }
 
 /* The end of subscriptions */
