@@ -976,6 +976,33 @@ static void remove_waits_for_the_end_of_its_second_pass(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
 }
 
+static void remove_locked(void *data)
+{
+	struct mn_int *x = data;
+
+	mmap_write_lock(x->m->mm);
+	mn_remove(x);
+	mmap_write_unlock(x->m->mm);
+}
+
+/* No section waits for it between its start and its end. */
+static void remove_under_mmap_lock(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, remove_locked, x);
+
+	mn_gate_close(&x->at_invalidate);
+	mn_thread_run(section->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_invalidate));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_gate_open(&x->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+}
+
 /* New sections pass over one that leaves, or it could never go. */
 static void remove_is_not_starved_by_new_sections(struct kunit *test)
 {
@@ -1324,6 +1351,7 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(remove_waits_for_all_sections_that_call_it),
 	KUNIT_CASE(remove_waits_for_its_second_pass),
 	KUNIT_CASE(remove_waits_for_the_end_of_its_second_pass),
+	KUNIT_CASE(remove_under_mmap_lock),
 	KUNIT_CASE(remove_is_not_starved_by_new_sections),
 	KUNIT_CASE(remove_of_one_inserted_in_a_section),
 	KUNIT_CASE_PARAM(remove_one_of_many_beside_a_callback,
