@@ -11,16 +11,16 @@ help: ## list the targets
 	@echo "make TARGET [BASE=6.12]"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13 | sed 's/^/  /'
 
-kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (5 min; CONFIG=kasan, rt, ...)
+kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (10 min; CONFIG=kasan, rt, ...)
 	@harness/kunit
 
-selftests: ## boot the selftests that run in user space, ours and those of hmm, in QEMU (8 min)
+selftests: ## boot the selftests that run in user space, ours and those of hmm, in QEMU (15 min)
 	@harness/selftests
 
 shell: ## a shell in that machine, on the terminal; or run the commands that are piped in
 	@harness/shell
 
-test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep (30 min)
+test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep (an hour)
 	@CONFIG=kasan harness/kunit
 	@BUSTED= harness/torture 1
 	@harness/lockdep $(quick)
@@ -47,13 +47,13 @@ lockdep: ## break each rule on base and rework, a boot for each case: who notice
 models: ## have spin check the models of the core's ordering, and refute their wrong variants (2 min)
 	@harness/models
 
-torture: ## threads at random, on many mms, against a model; then each break that must be noticed (MINUTES=5; 15 min)
+torture: ## threads at random, on many mms, against a model; then each break that must be noticed (MINUTES=5; 10 min)
 	@harness/torture
 
 matrix: ## make kunit in each CONFIG, one table (an hour)
 	@harness/matrix
 
-mutants: ## break the core in one place after the other: do the suites notice? (30 min)
+mutants: ## break the core in one place after the other: do the suites notice? (an hour)
 	@harness/fetch
 	@harness/overlay
 	@harness/mutants
@@ -63,12 +63,12 @@ coverage: ## lines and branches of the core that KUnit and the selftests reach, 
 	@harness/overlay
 	@harness/coverage
 
-bench: ## measure base and rework, one table (ten minutes)
+bench: ## measure base and rework, one table (40 min)
 	@harness/fetch
 	@harness/overlay
 	@harness/bench
 
-bench-quick: ## count the instructions of the rework: not more than expected (some minutes)
+bench-quick: ## count the instructions of the rework: not more than expected (10 min)
 	@harness/fetch
 	@harness/overlay
 	@harness/bench --quick

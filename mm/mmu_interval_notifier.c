@@ -361,7 +361,8 @@ static bool mn_itree_clear_of(struct mmu_notifier_subscriptions *subs,
  * @interval_sub: the subscription, inserted
  *
  * Waits for the sections that are running and meet the range, so that the reader
- * has a chance, and for no other. It need not succeed: there is no loop, for the
+ * has a chance, and for no other, unless more than MN_PLACES run at once: where
+ * those beyond are nobody knows. It need not succeed: there is no loop, for the
  * sake of callers that bound their time.
  *
  * For sections to come no barrier orders the page tables against the sequence.

@@ -694,15 +694,15 @@ mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 		__mmu_notifier_arch_invalidate_secondary_tlbs(mm, start, end);
 }
 
-static inline void mmu_notifier_subscriptions_init(struct mm_struct *mm)
-{
-	mm->notifier_subscriptions = NULL;
-}
-
 static inline void mmu_notifier_subscriptions_destroy(struct mm_struct *mm)
 {
 	if (mm_has_notifiers(mm))
 		__mmu_notifier_subscriptions_destroy(mm);
+}
+
+static inline void mmu_notifier_subscriptions_init(struct mm_struct *mm)
+{
+	mm->notifier_subscriptions = NULL;
 }
 
 /**
@@ -800,15 +800,15 @@ static inline bool mmu_notifier_test_young(struct mm_struct *mm,
 	return false;
 }
 
-static inline void
-mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
-{
-}
-
 static inline int
 mmu_notifier_invalidate_range_start_nonblock(struct mmu_notifier_range *range)
 {
 	return 0;
+}
+
+static inline void
+mmu_notifier_invalidate_range_start(struct mmu_notifier_range *range)
+{
 }
 
 static inline void
