@@ -73,6 +73,9 @@ our_edits() {
 # The files that an edit or patch changes
 patched_files() { sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$1" | sort -u; }
 
+# Those of them that the base does not have
+added_files() { sed -n '\|^--- /dev/null|{n; s|^+++ b/\([^[:space:]]*\).*|\1|p}' "$1"; }
+
 # The patches of the series in order, one file of ours or edit of this base a
 # line: "<message file> <path>". Patches without anything for this base are left out.
 manifest() {
@@ -96,13 +99,18 @@ put_file() { # <directory> <file of ours>
 	cp "$root/$2" "$to"
 }
 
-# Applies an edit in a directory, bringing the base's files in when they are missing there
+# Applies an edit in a directory, where files of ours have to be already; those of the base
+# are brought in
 put_edit() { # <directory> <edit>
 	local file answer
 	while read -r file; do
-		[ -f "$src/$file" ] || die "$2 changes $file, which Linux $base does not have"
+		[ ! -f "$src/$file" ] || die "$2 adds $file, which Linux $base has"
+	done < <(added_files "$root/$2")
+	while read -r file; do
+		[ -f "$src/$file" ] || [ -f "$1/$file" ] ||
+			die "$2 changes $file, which neither Linux $base nor the rework has"
 		[ -f "$1/$file" ] || { mkdir -p "$1/${file%/*}"; cp "$src/$file" "$1/$file"; }
-	done < <(patched_files "$root/$2")
+	done < <(patched_files "$root/$2" | grep -vxFf <(added_files "$root/$2"))
 	if ! answer=$(patch -p1 -f --fuzz=0 --dry-run -d "$1" <"$root/$2" 2>&1); then
 		file=$(awk '/^checking file/ { f = $3 } /FAILED|ignored/ { print f; exit }' <<<"$answer")
 		[ -n "$file" ] || die "$2 is no proper diff: $(grep -m1 '\*\*\*\*' <<<"$answer" || tail -n1 <<<"$answer")"
