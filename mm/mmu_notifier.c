@@ -591,19 +591,25 @@ void __mmu_notifier_arch_invalidate_secondary_tlbs(struct mm_struct *mm,
 		mn_hlist_arch_invalidate(mm, start, end);
 }
 
+/*
+ * Wait until all are over that are in the domain now. Expedited, since somebody
+ * holds mmap_lock or waits for exit; a domain is idle most of the time.
+ */
+static void mn_await_readers(struct mmu_notifier_subscriptions *subs)
+{
+	synchronize_srcu_expedited(&subs->srcu);
+}
+
 /* Changes of the lists */
 
 /*
  * Let readers that begin now walk the other list, and wait until nobody walks
  * the one from before.
- *
- * Expedited, since somebody holds mmap_lock or waits for exit; a domain is idle
- * most of the time, and then this costs no more than a scan of its counters.
  */
 static void mn_hlist_switch(struct mmu_notifier_subscriptions *subs)
 {
 	mn_flip(subs);
-	synchronize_srcu_expedited(&subs->srcu);
+	mn_await_readers(subs);
 }
 
 /* The list that nobody walks */
@@ -667,7 +673,7 @@ static void mn_hlist_remove(struct mmu_notifier_subscriptions *subs,
 	mutex_lock(&subs->switching);
 	if (subs->dead) {
 		/* Off the list, but exit did not wait for those on their way. */
-		synchronize_srcu_expedited(&subs->srcu);
+		mn_await_readers(subs);
 	} else {
 		mn_hlist_del_idle(subs, leaving);
 		mn_hlist_switch(subs);
@@ -899,7 +905,7 @@ int mn_itree_enable(struct mm_struct *mm)
 	} else if (!subs->itree_ready) {
 		mn_set_flags(subs, MN_RANGE_ITREE);
 		/* Those that have not seen it began before. */
-		synchronize_srcu_expedited(&subs->srcu);
+		mn_await_readers(subs);
 	}
 	/* Pairs with the acquire in mmu_interval_notifier_insert(). */
 	smp_store_release(&subs->itree_ready, true);
@@ -1106,7 +1112,7 @@ static void mn_hlist_release(struct mmu_notifier_subscriptions *subs,
 
 	mutex_lock(&subs->switching);
 	if (!hlist_empty(&subs->hlist[!mn_idle(subs)])) {
-		synchronize_srcu_expedited(&subs->srcu);
+		mn_await_readers(subs);
 		INIT_HLIST_HEAD(&subs->hlist[mn_idle(subs)]);
 		mn_flip(subs);
 	}
