@@ -12,6 +12,8 @@
  *  - synchronize_srcu_expedited(): a full barrier before the first look at a
  *    counter and another one after the last, and whoever comes while another one
  *    waits gets a grace period that begins after it came.
+ * synchronize_srcu_readers(), which waits in its place where the series is complete,
+ * gives the same by other means: idle_domain.pml.
  * So here, where a process does what is written in the order in which it is
  * written, nothing has to be said about it; where a model has store buffers, its
  * own text lets them drain.
