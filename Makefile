@@ -5,7 +5,7 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick users series install clean
+	coverage bench bench-quick rcutorture users series install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12]"
@@ -20,10 +20,11 @@ selftests: ## boot the selftests that run in user space, ours and those of hmm, 
 shell: ## a shell in that machine, on the terminal; or run the commands that are piped in
 	@harness/shell
 
-test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep (an hour)
+test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep, bench-quick (an hour)
 	@CONFIG=kasan harness/kunit
 	@BUSTED= harness/torture 1
 	@harness/lockdep $(quick)
+	@harness/bench --quick
 
 # A case of each kind of splat, and one that must not cause any
 quick = reclaim_lock_in_start_wrong reclaim_lock_in_start_right \
@@ -50,6 +51,11 @@ models: ## have spin check the models of the core's ordering, and refute their w
 torture: ## threads at random, on many mms, against a model; then each break that must be noticed (MINUTES=5; 10 min)
 	@harness/torture
 
+rcutorture: ## the kernel's own torture test of SRCU with the wait that the last patch adds (MINUTES=5; 10 min)
+	@harness/fetch
+	@harness/overlay
+	@harness/rcutorture
+
 matrix: ## make kunit in each CONFIG, one table (an hour)
 	@harness/matrix
 
@@ -63,12 +69,12 @@ coverage: ## lines and branches of the core that KUnit and the selftests reach, 
 	@harness/overlay
 	@harness/coverage
 
-bench: ## measure base and rework, one table (40 min)
+bench: ## measure base and rework, one table (20 min)
 	@harness/fetch
 	@harness/overlay
 	@harness/bench
 
-bench-quick: ## count the instructions of the rework: not more than expected (10 min)
+bench-quick: ## count the instructions of the rework: not more than expected (5 min)
 	@harness/fetch
 	@harness/overlay
 	@harness/bench --quick
