@@ -8,7 +8,7 @@ export BASE KDIR SIGNOFF TRAILERS CONFIG MINUTES
 	coverage bench bench-quick rcutorture users series install clean
 
 help: ## list the targets
-	@echo "make TARGET [BASE=6.12]"
+	@echo "make TARGET [BASE=6.12|7.3]"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13 | sed 's/^/  /'
 
 kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (10 min; CONFIG=kasan, rt, ...)

@@ -19,9 +19,12 @@ packages=(bc bison cpio flex gcc git kmod libelf-dev libssl-dev make patch perl
 say() { echo "${0##*/}: $*"; }
 die() { echo "${0##*/}: $*" >&2; exit 2; }
 
+# A kernel that Debian 12 does not have by itself comes from a suite that has it; once it
+# has left there the newest of the others is tried.
 case $base in
-6.12) kernel_package=linux-source-6.12 ;;
-*) die "unknown BASE=$base (known: 6.12)" ;;
+6.12) kernel_package=linux-source-6.12 kernel_suite='' ;;
+7.3) kernel_package=linux-source-7.3 kernel_suite=trixie-backports kernel_others='linux-source-7\.[0-9]+' ;;
+*) die "unknown BASE=$base (known: 6.12 7.3)" ;;
 esac
 
 case $root in
