@@ -95,6 +95,18 @@ manifest() {
 	done <"$root/series/manifest"
 }
 
+# A message or cover letter as it reads for this base. A paragraph that begins with a line
+# like "6.12:" is for that base only.
+text() { # <file>
+	awk -v mine="$base:" 'BEGIN { RS = "" }
+		match($0, /^[0-9]+\.[0-9]+:\n/) {
+			if (substr($0, 1, RLENGTH - 1) != mine)
+				next
+			$0 = substr($0, RLENGTH + 1)
+		}
+		{ print between $0; between = "\n" }' "$1"
+}
+
 put_file() { # <directory> <file of ours>
 	local to
 	to=$1/$(kernel_path "$2")
