@@ -36,6 +36,14 @@ esac
 # shellcheck disable=SC2034 # for those who source this
 boot_args=(--qemu_args='-smp 2' --kernel_args=no_timer_check)
 
+# From Linux 7 on it prefers KVM. A machine can have a /dev/kvm that carries no kernel
+# through its boot, so give it a QEMU that always emulates.
+kunit_py() { # <argument of kunit.py>... in a kernel tree
+	mkdir -p "$out/bin"
+	ln -sfn "$root/harness/qemu-tcg" "$out/bin/qemu-system-x86_64"
+	PATH=$out/bin:$PATH python3 tools/testing/kunit/kunit.py "$@"
+}
+
 src=$out/src/$base      # the base kernel as Debian ships it, never written to
 tree=$out/tree/$base    # the same with the rework laid over it
 touched=$tree.files     # the files in which the two differ, one a line

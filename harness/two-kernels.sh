@@ -42,7 +42,7 @@ append() { # <file>
 kunit() { # <base|rework> <kunit.py command and arguments of its own>
 	local kernel=$1
 	shift
-	(cd "$out/$work/$kernel" && python3 tools/testing/kunit/kunit.py "$@" \
+	(cd "$out/$work/$kernel" && kunit_py "$@" \
 		--arch=x86_64 --build_dir="$(where "$kernel")")
 }
 
