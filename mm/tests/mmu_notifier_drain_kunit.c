@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 #include <linux/srcu.h>
 
+#include "../internal.h"
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
 

@@ -21,6 +21,7 @@
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 
+#include "../internal.h"
 #include "mmu_notifier_kunit.h"
 
 /* How long a thread must not have moved to count as blocked. */
@@ -309,7 +310,7 @@ static void mn_map_file(struct kunit *test, struct mn_mm *m,
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 	/* The reference is the VMA's. */
 	vma->vm_file = file;
-	KUNIT_ASSERT_EQ(test, call_mmap(file, vma), 0);
+	KUNIT_ASSERT_EQ(test, mmap_file(file, vma), 0);
 	mn_vma_insert(test, m, vma);
 	m->mapping = file->f_mapping;
 }

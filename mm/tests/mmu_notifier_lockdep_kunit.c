@@ -37,6 +37,8 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "../internal.h"
+
 #define LK_START	(16 * PAGE_SIZE)
 #define LK_END		(32 * PAGE_SIZE)
 

@@ -106,6 +106,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "../internal.h"
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_torture.h"
 

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "../internal.h"
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_torture.h"
 
