@@ -19,6 +19,7 @@
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
@@ -32,7 +33,6 @@
 #include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/sched/mm.h>
-#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/string.h>
@@ -42,7 +42,8 @@
 #include <linux/vmstat.h>
 #include <asm/msr.h>
 
-/* Neither is declared where this could include it. */
+/* None is declared where this could include it on each base. */
+void drain_all_pages(struct zone *zone);
 void rcu_unexpedite_gp(void);
 long __x64_sys_mprotect(const struct pt_regs *regs);
 
@@ -269,13 +270,31 @@ static void map_anon(unsigned int nr)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE);
 }
 
+/*
+ * The file behind shared memory, since what shmem_file_setup() takes differs from
+ * one kernel to the next.
+ */
+static struct file *new_file(unsigned long size)
+{
+	struct vm_area_struct *vma;
+	struct file *file;
+
+	must(vm_mmap(NULL, at(0), size, PROT_READ,
+		     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, 0) == at(0));
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, at(0));
+	file = get_file(vma->vm_file);
+	mmap_read_unlock(current->mm);
+	must(!vm_munmap(at(0), size));
+	return file;
+}
+
 /* A file, page by page, with protections that keep the VMAs from merging. */
 static void map_file(unsigned int nr)
 {
-	struct file *file = shmem_file_setup("bench", nr * PAGE_SIZE, VM_NORESERVE);
+	struct file *file = new_file(nr * PAGE_SIZE);
 	unsigned int i;
 
-	must(!IS_ERR(file));
 	for (i = 0; i < nr; i++)
 		map(file, i, PROT_READ | (i & 1 ? PROT_WRITE : 0), MAP_SHARED);
 	fput(file);
