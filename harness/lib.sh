@@ -115,6 +115,12 @@ text() { # <file>
 		{ print between $0; between = "\n" }' "$1"
 }
 
+# Configurations and lists as they read for this base. A line that begins with one like
+# "6.12:" is for that base only.
+lines() { # <file>...
+	sed -E "s/^${base//./\\.}:[[:space:]]*//; /^[0-9]+\.[0-9]+:/d" "$@"
+}
+
 put_file() { # <directory> <file of ours>
 	local to
 	to=$1/$(kernel_path "$2")

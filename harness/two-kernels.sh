@@ -52,7 +52,8 @@ build() { # <base|rework> <kunitconfig> [argument of kunit.py build]...
 	build=$(where "$kernel")
 	mkdir -p "$build"
 	say "building the $kernel kernel, log in ${build#"$root/"}/build.log"
-	kunit "$kernel" build --kunitconfig="$config" --jobs="$(nproc)" "$@" \
+	lines "$config" >"$build/kunitconfig"
+	kunit "$kernel" build --kunitconfig="$build/kunitconfig" --jobs="$(nproc)" "$@" \
 		>"$build/build.log" 2>&1 && return 0
 	tail -n 20 "$build/build.log" >&2
 	say "the $kernel kernel does not build" >&2

@@ -34,7 +34,7 @@ logged() { # <what it does> <command>...
 build_kernel() {
 	local fragment=$build/fragment missed
 	mkdir -p "$build"
-	cat "${fragments[@]}" >"$fragment"
+	lines "${fragments[@]}" >"$fragment"
 	# each time, since an option may be new in the tree
 	logged "configuring the kernel" kbuild -s KCONFIG_ALLCONFIG="$fragment" allnoconfig
 	missed=$(grep '^CONFIG_' "$fragment" | grep -vxFf "$build/.config" | tr '\n' ' ' || :)
