@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # they come from those who source it
+# For scripts that make patches of diffs and messages: sourced after lib.sh. Reads SIGNOFF
+# and TRAILERS.
+
+# Whoever submits signs off, and is then the author. Until then it is nobody on this machine.
+author='mmu_notifier rework <mmu-notifier-rework@localhost>'
+signoff=${SIGNOFF:-}
+trailers=${TRAILERS:-}
+if [ -n "$signoff" ]; then
+	[[ $signoff =~ ^[^\<\>]+\ \<[^\<\>@\ ]+@[^\<\>@\ ]+\>$ ]] ||
+		die "SIGNOFF is not of the form 'Name <mail@host>': $signoff"
+	author=$signoff
+	trailers=${trailers:+$trailers$'\n'}"Signed-off-by: $signoff"
+fi
+while read -r line; do
+	[ -z "$line" ] || [[ $line =~ ^[A-Z][A-Za-z-]*:\ . ]] || die "TRAILERS: not of the form 'Key: value': $line"
+done <<<"$trailers"
+
+# git, kept from whatever this machine or user has set up
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+export GIT_AUTHOR_NAME="${author% <*}" GIT_COMMITTER_NAME="${author% <*}"
+email=${author##*<}
+export GIT_AUTHOR_EMAIL="${email%>}" GIT_COMMITTER_EMAIL="${email%>}"
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+
+check_message() { # <message file>
+	[ -f "$root/$1" ] || die "$1 is not there"
+	if [ -z "$(head -n1 "$root/$1")" ] || [ -n "$(sed -n 2p "$root/$1")" ]; then
+		die "$1: wants a subject and then an empty line"
+	fi
+}
+
+# A repository with the base's version of the files that a series touches
+repository() { # <directory>, the files on stdin
+	local file
+	git init -q -b base "$1"
+	while read -r file; do
+		[ ! -f "$src/$file" ] || (cd "$src" && cp --parents "$file" "$1")
+	done
+	git -C "$1" add -A -f
+	commit "$1" -m "Linux $base"
+	git -C "$1" checkout -q -b series
+}
+
+seconds=1767225600 # a day like any other, so that the same input gives the same patches
+commit() { # <directory> <git commit's arguments>...
+	local dir=$1
+	shift
+	seconds=$((seconds + 60))
+	GIT_AUTHOR_DATE="$seconds +0000" GIT_COMMITTER_DATE="$seconds +0000" \
+		git -C "$dir" commit -q --allow-empty "$@"
+}
+
+# Commits what is in a repository, with the submitter's trailers
+commit_patch() { # <directory> <message file>
+	local line args=()
+	git -C "$1" add -A -f
+	while read -r line; do
+		[ -z "$line" ] || args+=(--trailer "$line")
+	done <<<"$trailers"
+	text "$root/$2" | git interpret-trailers "${args[@]}" >"$1.message"
+	commit "$1" -F "$1.message"
+}
+
+format_patches() { # <directory> <cover letter> <where the patches go>
+	git -C "$1" config branch.series.description "$(text "$root/$2")"
+	# -B: of a file that is written anew all lines go and come, instead of braces that happen to stay
+	git -C "$1" format-patch -q --cover-letter --cover-from-description=subject --no-renames -B \
+		--zero-commit --no-signature -o "$3" base..series
+	# the cover letter is dated by the clock, the patches are not
+	sed -i "s/^Date: .*/Date: $(date -R -u -d "@$seconds")/" "$3/0000-cover-letter.patch"
+	# git am takes every *.patch for one, and a cover letter is none
+	mv "$3/0000-cover-letter.patch" "$3/0000-cover-letter.txt"
+}
