@@ -5,7 +5,7 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick rcutorture users series install clean
+	coverage bench bench-quick rcutorture users series fixes fixes-test install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
@@ -86,6 +86,13 @@ users: ## compile every in-tree user of the API against the rework
 
 series: ## write the patch series to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value")
 	@harness/series
+
+fixes: ## write a series of fixes alone, for those who do not take the rework, to out/fixes/BASE (1 min)
+	@harness/fixes
+
+fixes-test: ## show that the fixes mend the base, in QEMU, and compile those of drivers (30 min)
+	@harness/fixes --test
+	@harness/fixes --compile
 
 install: ## apply the series to a kernel tree of yours: KDIR=DIR
 	@harness/install
