@@ -16,9 +16,11 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
+#include <linux/panic.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <asm/tlb.h>
 
@@ -85,6 +87,7 @@ struct watcher {
 	unsigned int nr_starts;
 	unsigned int nr_ends;
 	bool end_could_sleep;
+	spinlock_t lock;		/* taken for its own sake */
 	struct mmu_notifier_range last;
 	struct completion entered;
 	struct completion go;
@@ -143,6 +146,20 @@ static const struct mmu_notifier_ops block_ops = {
 	.invalidate_range_start	= block_start,
 };
 
+static int lock_start(struct mmu_notifier *mn,
+		      const struct mmu_notifier_range *range)
+{
+	struct watcher *watcher = to_watcher(mn);
+
+	spin_lock(&watcher->lock);
+	spin_unlock(&watcher->lock);
+	return 0;
+}
+
+static const struct mmu_notifier_ops lock_ops = {
+	.invalidate_range_start	= lock_start,
+};
+
 static struct mm_struct *new_mm(struct kunit *test)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -158,6 +175,7 @@ static struct watcher *watch(struct kunit *test, struct mm_struct *mm,
 	struct watcher *watcher = kzalloc(sizeof(*watcher), GFP_KERNEL);
 
 	prepare(test, watcher);
+	spin_lock_init(&watcher->lock);
 	init_completion(&watcher->entered);
 	init_completion(&watcher->go);
 	watcher->mn.ops = ops;
@@ -525,6 +543,23 @@ static void g_mprotect_at_zero_is_paired(struct kunit *test)
 	unwatch(counter);
 }
 
+/* rt: a spinlock, which may sleep there, is no mistake in a callback. */
+static void rt_spinlock_in_nonblock_start(struct kunit *test)
+{
+	struct mm_struct *mm = new_mm(test);
+	struct watcher *watcher = watch(test, mm, &lock_ops);
+	struct mmu_notifier_range range;
+
+	prepare(test, IS_ENABLED(CONFIG_PREEMPT_RT));
+	prepare(test, !test_taint(TAINT_WARN));
+	prepare(test, !start_nonblock(mm, &range));
+	prove(test, !test_taint(TAINT_WARN),
+	      "a spinlock in ->invalidate_range_start is reported");
+
+	unwatch(watcher);
+	mmput(mm);
+}
+
 static struct kunit_case prove_cases[] = {
 	KUNIT_CASE(a_read_begin_after_refused_start),
 	KUNIT_CASE(a_remove_after_refused_start),
@@ -537,6 +572,7 @@ static struct kunit_case prove_cases[] = {
 	KUNIT_CASE(e_failed_insert_leaves_no_mm),
 	KUNIT_CASE(f_signal_does_not_fail_register),
 	KUNIT_CASE(g_mprotect_at_zero_is_paired),
+	KUNIT_CASE(rt_spinlock_in_nonblock_start),
 	{}
 };
 
