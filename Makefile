@@ -92,6 +92,7 @@ fixes: ## write a series of fixes alone, for those who do not take the rework, t
 
 fixes-test: ## show that the fixes mend the base, in QEMU, and compile those of drivers (30 min)
 	@harness/fixes --test
+	@CONFIG=rt harness/fixes --test
 	@harness/fixes --compile
 
 install: ## apply the series to a kernel tree of yours: KDIR=DIR

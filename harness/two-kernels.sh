@@ -1,17 +1,17 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # they come from those who source it
-# For scripts that boot one suite on the unmodified base and on the rework, or on the
-# base with the fixes: sourced after lib.sh, which sets $root, $out and $base, with $work
-# set to the name of the folders of the script.
+# For scripts that boot one suite on two kernels, the unmodified base and the rework
+# mostly: sourced after lib.sh, which sets $root, $out and $base, with $work set to the
+# name of the folders of the script.
 
-where() { # <base|rework|fixes>: its build directory
+where() { # <base|rework>: its build directory
 	echo "$out/build/$work-$base-$1"
 }
 
 # A copy of a tree in hard links, with a suite in it that the tree does not have. A
 # file that changes is a new one with the time stamp of the old one, so that
 # nothing is compiled again.
-lay() { # <tree> <base|rework|fixes> <C file> <option>
+lay() { # <tree> <base|rework> <C file> <option>
 	local object scratch=$out/$work/$2
 	[ -f "$1/mm/mmu_notifier.c" ] || die "${1#"$root/"} is not there: make $work lays it"
 	rm -rf "$scratch"
@@ -39,14 +39,14 @@ append() { # <file>
 	mv "$1.new" "$1"
 }
 
-kunit() { # <base|rework|fixes> <kunit.py command and arguments of its own>
+kunit() { # <base|rework> <kunit.py command and arguments of its own>
 	local kernel=$1
 	shift
 	(cd "$out/$work/$kernel" && kunit_py "$@" \
 		--arch=x86_64 --build_dir="$(where "$kernel")")
 }
 
-build() { # <base|rework|fixes> <kunitconfig> [argument of kunit.py build]...
+build() { # <base|rework> <kunitconfig> [argument of kunit.py build]...
 	local kernel=$1 config=$2 build
 	shift 2
 	build=$(where "$kernel")
@@ -73,7 +73,7 @@ outcome() { # <log of a boot> <case>
 cases_of() { sed -n 's/^\tKUNIT_CASE(\(.*\)),$/\1/p' "$1"; }
 
 # Builds and boots a suite. It fails wherever a case fails; outcome() goes by the cases.
-boot_suite() { # <base|rework|fixes> <kunitconfig> [argument of kunit.py exec]...
+boot_suite() { # <base|rework> <kunitconfig> [argument of kunit.py exec]...
 	local kernel=$1 config=$2 build log
 	shift 2
 	build=$(where "$kernel")
@@ -91,34 +91,33 @@ boot_suite() { # <base|rework|fixes> <kunitconfig> [argument of kunit.py exec]..
 }
 
 # what a failing case reports
-found() { # <base|rework|fixes> <case>
-	tr -d '\r' <"$(where "$1")/test.log" |
-		sed -n "/# $2: EXPECTATION FAILED/,/ok [0-9]* $2/s/^ *found: //p" | head -n 1
+found() { # <log of a boot> <case>
+	tr -d '\r' <"$1" | sed -n "/# $2: EXPECTATION FAILED/,/ok [0-9]* $2/s/^ *found: //p" | head -n 1
 }
 
 # Prints a table, and exits unless each case fails on the base and passes on the other kernel
-compare() { # <rework|fixes> <case>...
-	local other=$1 name was is wrong=0 status=0 row='%-36s %-10s %-10s %s\n'
-	shift
+compare() { # <log of the base> <rework|fixes> <its log> <case>...
+	local base_log=$1 other=$2 log=$3 name was is wrong=0 status=0 row='%-36s %-10s %-10s %s\n'
+	shift 3
 	# shellcheck disable=SC2059 # the format is the one above
 	printf "$row" defect base "$other" 'what the base does'
 	for name; do
-		was=$(outcome "$(where base)/test.log" "$name")
-		is=$(outcome "$(where "$other")/test.log" "$name")
+		was=$(outcome "$base_log" "$name")
+		is=$(outcome "$log" "$name")
 		# shellcheck disable=SC2059
-		printf "$row" "$name" "$was" "$is" "$(found base "$name")"
+		printf "$row" "$name" "$was" "$is" "$(found "$base_log" "$name")"
 		if [ "$was, $is" != 'fails, passes' ]; then
 			wrong=$((wrong + 1))
-			found "$other" "$name" | sed "s/^/    the $other kernel: /"
+			found "$log" "$name" | sed "s/^/    with the $other: /"
 		fi
 	done
 	if [ $wrong != 0 ]; then
-		say "$wrong cases do not fail on the base and pass on the $other kernel" >&2
+		say "$wrong cases do not fail on the base and pass with the $other" >&2
 		status=1
 	fi
 	# what the base has to say beside that is its own affair
-	if ! "$root/harness/scan-log" "$(where "$other")/test.log"; then
-		say "the $other kernel complains" >&2
+	if ! "$root/harness/scan-log" "$log"; then
+		say "the kernel with the $other complains" >&2
 		status=1
 	fi
 	[ $status = 0 ] || exit $status
