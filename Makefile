@@ -5,7 +5,7 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick rcutorture users series fixes fixes-test install clean
+	coverage bench bench-quick rcutorture users cocci series fixes fixes-test install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
@@ -83,6 +83,10 @@ users: ## compile every in-tree user of the API against the rework
 	@harness/fetch
 	@harness/overlay
 	@harness/users
+
+cocci: ## static rules for drivers, over all users in the base: each finding with its verdict (2 min)
+	@harness/fetch
+	@harness/cocci
 
 series: ## write the patch series to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value")
 	@harness/series
