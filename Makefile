@@ -2,7 +2,7 @@
 # Every command that a user runs. 'make help' lists them.
 
 BASE ?= 6.12
-export BASE KDIR SIGNOFF TRAILERS CONFIG MINUTES
+export BASE KDIR SIGNOFF TRAILERS V CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
 	coverage bench bench-quick rcutorture users cocci series fixes fixes-test install clean
@@ -88,7 +88,7 @@ cocci: ## static rules for drivers, over all users in the base: each finding wit
 	@harness/fetch
 	@harness/cocci
 
-series: ## write the patch series to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value")
+series: ## write the patch series to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value", V=2)
 	@harness/series
 
 fixes: ## write a series of fixes alone, for those who do not take the rework, to out/fixes/BASE (1 min)

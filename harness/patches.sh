@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # they come from those who source it
-# For scripts that make patches of diffs and messages: sourced after lib.sh. Reads SIGNOFF
-# and TRAILERS.
+# For scripts that make patches of diffs and messages: sourced after lib.sh. Reads SIGNOFF,
+# TRAILERS and V.
 
 # Whoever submits signs off, and is then the author. Until then it is nobody on this machine.
 author='mmu_notifier rework <mmu-notifier-rework@localhost>'
@@ -16,6 +16,10 @@ fi
 while read -r line; do
 	[ -z "$line" ] || [[ $line =~ ^[A-Z][A-Za-z-]*:\ . ]] || die "TRAILERS: not of the form 'Key: value': $line"
 done <<<"$trailers"
+
+# What is posted again says which version it is, and what is new in each
+version=${V:-1}
+[[ $version =~ ^[1-9][0-9]?$ ]] || die "V is no version from 1 to 99: $version"
 
 # git, kept from whatever this machine or user has set up
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
@@ -63,13 +67,33 @@ commit_patch() { # <directory> <message file>
 	commit "$1" -F "$1.message"
 }
 
+# What a cover letter says at its end: the changes of each version, the newest first
+changes() { # <folder of v2.txt, v3.txt...>
+	local n
+	for ((n = version; n > 1; n--)); do
+		printf '\nChanges in v%d:\n\n' "$n"
+		text "$1/v$n.txt"
+	done
+}
+
+# Before anything is made
+check_changes() { # <folder>
+	local n
+	for ((n = version; n > 1; n--)); do
+		[ -s "$root/$1/v$n.txt" ] || die "$1/v$n.txt is not there: what is new in version $n?"
+	done
+}
+
 format_patches() { # <directory> <cover letter> <where the patches go>
-	git -C "$1" config branch.series.description "$(text "$root/$2")"
+	local cover reroll=()
+	[ "$version" = 1 ] || reroll=(-v "$version")
+	git -C "$1" config branch.series.description "$(text "$root/$2"; changes "$root/${2%/*}/changes")"
 	# -B: of a file that is written anew all lines go and come, instead of braces that happen to stay
 	git -C "$1" format-patch -q --cover-letter --cover-from-description=subject --no-renames -B \
-		--zero-commit --no-signature -o "$3" base..series
+		--zero-commit --no-signature "${reroll[@]}" -o "$3" base..series
+	cover=$(echo "$3"/*0000-cover-letter.patch)
 	# the cover letter is dated by the clock, the patches are not
-	sed -i "s/^Date: .*/Date: $(date -R -u -d "@$seconds")/" "$3/0000-cover-letter.patch"
+	sed -i "s/^Date: .*/Date: $(date -R -u -d "@$seconds")/" "$cover"
 	# git am takes every *.patch for one, and a cover letter is none
-	mv "$3/0000-cover-letter.patch" "$3/0000-cover-letter.txt"
+	mv "$cover" "${cover%.patch}.txt"
 }
