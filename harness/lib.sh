@@ -138,7 +138,7 @@ put_edit() { # <directory> <edit>
 	while read -r file; do
 		[ -f "$src/$file" ] || [ -f "$1/$file" ] ||
 			die "$2 changes $file, which neither Linux $base nor the rework has"
-		[ -f "$1/$file" ] || { mkdir -p "$1/${file%/*}"; cp "$src/$file" "$1/$file"; }
+		[ -f "$1/$file" ] || { mkdir -p "$(dirname "$1/$file")"; cp "$src/$file" "$1/$file"; }
 	done < <(patched_files "$root/$2" | grep -vxFf <(added_files "$root/$2"))
 	if ! answer=$(patch -p1 -f --fuzz=0 --dry-run -d "$1" <"$root/$2" 2>&1); then
 		file=$(awk '/^checking file/ { f = $3 } /FAILED|ignored/ { print f; exit }' <<<"$answer")
