@@ -5,7 +5,7 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS V CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick rcutorture users cocci series bisect fixes fixes-test install clean
+	coverage bench bench-quick rcutorture users cocci docs series bisect fixes fixes-test install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
@@ -98,6 +98,11 @@ fixes-test: ## show that the fixes mend the base, in QEMU, and compile those of 
 	@harness/fixes --test
 	@CONFIG=rt harness/fixes --test
 	@harness/fixes --compile
+
+docs: ## render the page for driver authors to out/docs/BASE/mm/mmu_notifier.html (2 min)
+	@harness/fetch
+	@harness/overlay
+	@harness/docs
 
 bisect: series ## build and boot the base with the first patch, the first two... (20 min)
 	@harness/bisect
