@@ -5,7 +5,7 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS V CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick rcutorture users cocci docs series bisect fixes fixes-test install clean
+	coverage bench bench-quick rcutorture users cocci docs series fixes fixes-test install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
@@ -103,9 +103,6 @@ docs: ## render the page for driver authors to out/docs/BASE/mm/mmu_notifier.htm
 	@harness/fetch
 	@harness/overlay
 	@harness/docs
-
-bisect: series ## build and boot the base with the first patch, the first two... (20 min)
-	@harness/bisect
 
 install: ## apply the series to a kernel tree of yours: KDIR=DIR
 	@harness/install
