@@ -159,16 +159,22 @@ static int sound(int fd, int id)
 	return check.stale || check.stale_write ? -ESTALE : 0;
 }
 
-/*
- * Whether every start had its end, when no section is open. Not every section
- * has a second pass, as the device is prepared for one at a time.
- */
-static bool paired(int fd, int id)
+static bool paired_now(int fd, int id)
 {
 	struct test_mmu_notifier_counters now;
 
 	return !mn_counters(fd, id, &now) && now.hlist.starts == now.hlist.ends &&
 	       now.interval.ends <= now.interval.starts;
+}
+
+/*
+ * Whether every start has its end, or gets it. An hlist is told of the whole mm, and
+ * the OOM reaper or reclaim may have a section anywhere. Not every section has a
+ * second pass, as the device is prepared for one at a time.
+ */
+static bool paired(int fd, int id)
+{
+	return mn_until(paired_now(fd, id));
 }
 
 /* How often each of the subscriptions was told of this event, at least */
