@@ -81,13 +81,19 @@ our_edits() {
 	(cd "$root" && find "series/edits/$base" -name '*.diff' 2>/dev/null) | sort
 }
 
+# The steps of this base, see harness/series, as paths below the repo
+our_steps() {
+	(cd "$root" && find series/steps -name '*.diff' \
+		\( -path "series/steps/$base/*" -o ! -path 'series/steps/*/*' \)) | sort
+}
+
 # The files that an edit or patch changes
 patched_files() { sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$1" | sort -u; }
 
 # Those of them that the base does not have
 added_files() { sed -n '\|^--- /dev/null|{n; s|^+++ b/\([^[:space:]]*\).*|\1|p}' "$1"; }
 
-# The patches of the series in order, one file of ours or edit of this base a
+# The patches of the series in order, one file of ours, edit or step of this base a
 # line: "<message file> <path>". Patches without anything for this base are left out.
 manifest() {
 	local line message=none
@@ -95,8 +101,8 @@ manifest() {
 		case $line in
 		'' | '#'*) ;;
 		patch\ *) message=series/messages/${line#patch } ;;
-		series/edits/"$base"/*) echo "$message $line" ;;
-		series/edits/*) ;;
+		series/edits/"$base"/* | series/steps/"$base"/*) echo "$message $line" ;;
+		series/edits/* | series/steps/*/*) ;;
 		*/) our_files | sed -n "s|^$line|$message &|p" ;;
 		*) echo "$message $line" ;;
 		esac
