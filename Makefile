@@ -5,7 +5,7 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS V CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick rcutorture users cocci docs series fixes fixes-test install clean
+	coverage bench bench-quick rcutorture users cocci docs series bisect fixes fixes-test install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
@@ -90,6 +90,9 @@ cocci: ## static rules for drivers, over all users in the base: each finding wit
 
 series: ## write the patch series to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value", V=2)
 	@harness/series
+
+bisect: series ## build and boot the base with each prefix of the series, as whoever bisects would
+	@harness/bisect
 
 fixes: ## write a series of fixes alone, for those who do not take the rework, to out/fixes/BASE (1 min)
 	@harness/fixes
