@@ -5,7 +5,7 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS V CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick rcutorture users cocci docs series bisect fixes fixes-test install clean
+	coverage bench bench-quick rcutorture users cocci docs module series bisect fixes fixes-test install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
@@ -101,6 +101,9 @@ fixes-test: ## show that the fixes mend the base, in QEMU, and compile those of 
 	@harness/fixes --test
 	@CONFIG=rt harness/fixes --test
 	@harness/fixes --compile
+
+module: ## the model driver as an external module for Debian's own kernel 6.12 (10 s)
+	@harness/module
 
 docs: ## render the page for driver authors to out/docs/BASE/mm/mmu_notifier.html (2 min)
 	@harness/fetch
