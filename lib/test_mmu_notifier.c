@@ -204,6 +204,7 @@ static int tmn_behave_id(struct tmn *tmn, u32 id, unsigned int behaviour,
  */
 
 static unsigned long *tmn_entry(struct tmn_mirror *mirror, unsigned long addr)
+	__must_hold(&mirror->lock)
 {
 	lockdep_assert_held(&mirror->lock);
 	return &mirror->entries[(addr - mirror->start) >> PAGE_SHIFT];
@@ -414,6 +415,7 @@ static const struct mmu_notifier_ops tmn_hlist_ops = {
 static void tmn_interval_zap(struct tmn_mirror *mirror,
 			     const struct mmu_notifier_range *range,
 			     unsigned long seq)
+	__must_hold(&mirror->lock)
 {
 	lockdep_assert_held(&mirror->lock);
 	mmu_interval_set_seq(&mirror->interval, seq);
@@ -517,6 +519,7 @@ static int tmn_read_begin(struct tmn_mirror *mirror, struct tmn_seq *seq)
 }
 
 static bool tmn_read_retry(struct tmn_mirror *mirror, const struct tmn_seq *seq)
+	__must_hold(&mirror->lock)
 {
 	bool retry = false;
 

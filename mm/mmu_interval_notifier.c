@@ -92,6 +92,7 @@ static unsigned int mn_itree_place(const struct mmu_notifier_range *range)
 /* Number a section, and say where it is. */
 static void mn_itree_enter(struct mmu_notifier_subscriptions *subs,
 			   struct mmu_notifier_range *range)
+	__must_hold(&subs->lock)
 {
 	unsigned long taken = READ_ONCE(subs->running);
 	unsigned long i = MN_PLACES;
@@ -142,6 +143,7 @@ void mn_itree_end(struct mmu_notifier_subscriptions *subs,
 static bool mn_itree_meets(struct mmu_notifier_subscriptions *subs,
 			   const struct mmu_interval_notifier *sub,
 			   unsigned long seq)
+	__must_hold(&subs->lock)
 {
 	unsigned long running;
 	unsigned int i;
@@ -173,6 +175,7 @@ static unsigned int mn_itree_pin(struct mmu_notifier_subscriptions *subs,
 				 struct interval_tree_node *node,
 				 struct mmu_interval_notifier **batch,
 				 unsigned int count)
+	__must_hold(&subs->lock)
 {
 	lockdep_assert_held(&subs->lock);
 	while (node && count < MN_BATCH) {
@@ -539,6 +542,7 @@ EXPORT_SYMBOL_GPL(mmu_interval_notifier_insert_locked);
 /* The node is cleared, so that a second removal is noticed. */
 static void mn_itree_unlink(struct mmu_notifier_subscriptions *subs,
 			    struct mmu_interval_notifier *sub)
+	__must_hold(&subs->lock)
 {
 	lockdep_assert_held(&subs->lock);
 	interval_tree_remove(&sub->interval_tree, &subs->itree);
@@ -551,6 +555,7 @@ static void mn_itree_unlink(struct mmu_notifier_subscriptions *subs,
  */
 static bool mn_itree_leave(struct mmu_notifier_subscriptions *subs,
 			   struct mmu_interval_notifier *sub, bool *pinned)
+	__must_hold(&subs->lock)
 {
 	lockdep_assert_held(&subs->lock);
 	if (RB_EMPTY_NODE(&sub->interval_tree.rb) || sub->leaving)

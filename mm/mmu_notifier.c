@@ -142,6 +142,7 @@ static bool mn_implements(struct mmu_notifier_subscriptions *subs,
 
 static void mn_store_flags(struct mmu_notifier_subscriptions *subs,
 			   unsigned int flags)
+	__must_hold(&subs->lock)
 {
 	lockdep_assert_held(&subs->lock);
 	/*
@@ -163,6 +164,7 @@ void mn_set_flags(struct mmu_notifier_subscriptions *subs, unsigned int flags)
 
 /* Readers that begin now walk the other list. */
 void mn_flip(struct mmu_notifier_subscriptions *subs)
+	__must_hold(&subs->switching)
 {
 	lockdep_assert_held(&subs->switching);
 	spin_lock(&subs->lock);
@@ -614,6 +616,7 @@ static void mn_hlist_switch(struct mmu_notifier_subscriptions *subs)
 
 /* The list that nobody walks */
 static unsigned int mn_idle(struct mmu_notifier_subscriptions *subs)
+	__must_hold(&subs->switching)
 {
 	lockdep_assert_held(&subs->switching);
 	return !mn_phase(READ_ONCE(subs->flags));
