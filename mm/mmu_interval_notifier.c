@@ -47,7 +47,6 @@
 
 #include <linux/atomic.h>
 #include <linux/bitfield.h>
-#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/bug.h>
 #include <linux/compiler.h>
@@ -63,6 +62,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/overflow.h>
 #include <linux/rbtree.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>

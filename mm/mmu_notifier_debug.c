@@ -38,6 +38,8 @@
 
 #include <linux/atomic.h>
 #include <linux/bug.h>
+#include <linux/cleanup.h>
+#include <linux/debug_locks.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/fault-inject.h>
@@ -58,6 +60,7 @@
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/workqueue.h>
 
 #include <asm/sections.h>

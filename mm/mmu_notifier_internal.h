@@ -20,6 +20,7 @@
 #include <linux/mutex.h>
 #include <linux/rbtree_types.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/spinlock_types.h>
 #include <linux/srcu.h>
 #include <linux/wait.h>

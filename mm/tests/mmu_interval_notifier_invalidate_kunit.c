@@ -8,9 +8,7 @@
 
 #include <kunit/test.h>
 #include <linux/limits.h>
-#include <linux/mm.h>
 #include <linux/mmap_lock.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "../mmu_notifier_internal.h"

@@ -12,6 +12,7 @@
 
 #include <kunit/test.h>
 #include <linux/fault-inject.h>
+#include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 

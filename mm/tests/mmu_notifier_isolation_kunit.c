@@ -7,7 +7,6 @@
  */
 
 #include <kunit/test.h>
-#include <linux/sched.h>
 
 #include "mmu_notifier_kunit.h"
 

@@ -13,11 +13,10 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/limits.h>
+#include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/string.h>
 
 #include "mmu_notifier_kunit.h"
 

@@ -6,12 +6,12 @@
  */
 
 #include <kunit/test.h>
+#include <linux/container_of.h>
 #include <linux/err.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
+#include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/mman.h>
 #include <linux/mmap_lock.h>
 #include <linux/preempt.h>
 #include <linux/rmap.h>
@@ -20,6 +20,7 @@
 #include <linux/sched/task.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "../internal.h"
 #include "mmu_notifier_kunit.h"

@@ -21,6 +21,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/bug.h>
 #include <linux/debug_locks.h>
 #include <linux/err.h>
 #include <linux/file.h>
@@ -28,11 +29,13 @@
 #include <linux/hugetlb.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/panic.h>
 #include <linux/rmap.h>
-#include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>

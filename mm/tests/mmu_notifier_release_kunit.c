@@ -8,8 +8,6 @@
 
 #include <kunit/test.h>
 #include <linux/mm.h>
-#include <linux/mmap_lock.h>
-#include <linux/sched.h>
 #include <linux/spinlock.h>
 
 #include "mmu_notifier_kunit.h"

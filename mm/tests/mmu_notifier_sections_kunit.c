@@ -11,7 +11,6 @@
 #include <kunit/test.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
-#include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched.h>
 #include <linux/string.h>

@@ -93,6 +93,7 @@
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/mmap_lock.h>
 #include <linux/moduleparam.h>
 #include <linux/random.h>

@@ -9,8 +9,8 @@
  */
 
 #include <linux/atomic.h>
-#include <linux/bits.h>
 #include <linux/completion.h>
+#include <linux/container_of.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>

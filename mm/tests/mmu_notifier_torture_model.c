@@ -5,6 +5,7 @@
  * See the DOC comment of mmu_notifier_torture.c.
  */
 
+#include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>

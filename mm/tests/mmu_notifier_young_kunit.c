@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
