@@ -181,9 +181,10 @@ struct mmu_notifier_ops {
 
 	/**
 	 * @arch_invalidate_secondary_tlbs: Flush the TLB of a device that walks
-	 * the page tables of the CPU itself. Called by architecture code wherever
-	 * it flushes the TLBs of the CPUs, permission upgrades included where the
-	 * architecture does so.
+	 * the page tables of the CPU itself. Called by architecture code where it
+	 * flushes the TLBs of the CPUs for a range of user addresses, permission
+	 * upgrades included where the architecture does so. powerpc leaves out
+	 * the flush of a single page.
 	 *
 	 * Context: Mostly under the page table lock, must not sleep.
 	 */
