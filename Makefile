@@ -97,7 +97,7 @@ bisect: series ## build and boot the base with each prefix of the series, as who
 fixes: ## write a series of fixes alone, for those who do not take the rework, to out/fixes/BASE (1 min)
 	@harness/fixes
 
-fixes-test: ## show that the fixes mend the base, in QEMU, and compile those of drivers (30 min)
+fixes-test: ## show that the fixes mend the base, in QEMU, and compile what they change (30 min)
 	@harness/fixes --test
 	@CONFIG=rt harness/fixes --test
 	@harness/fixes --compile
