@@ -80,7 +80,7 @@ bench-quick: ## count the instructions of the rework: not more than expected (5 
 	@harness/overlay
 	@harness/bench --quick
 
-users: ## compile every in-tree user of the API against the rework
+users: ## compile every in-tree user of the API against the rework, those of arm64, powerpc and s390 too
 	@harness/fetch
 	@harness/overlay
 	@harness/users
