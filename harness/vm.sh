@@ -48,7 +48,8 @@ build_kernel() {
 compile() { # <CFLAGS> <program>...
 	local flags=$1 selftests=$tree/tools/testing/selftests program headers
 	shift
-	headers=("$selftests"/*.h "$selftests"/mm/*.h "$tree"/lib/test_*_uapi.h)
+	headers=("$selftests"/*.h "$selftests"/mm/*.h "$tree"/lib/test_*_uapi.h
+		"$root/harness/patience.h")
 	for program; do
 		[ -f "$selftests/mm/$program.c" ] || die "there is no tools/testing/selftests/mm/$program.c"
 	done
@@ -67,7 +68,7 @@ build_programs() { # <program>...
 	done
 	say "compiling $*"
 	if [ ${#mine[@]} -gt 0 ]; then compile -Werror "${mine[@]}"; fi
-	if [ ${#foreign[@]} -gt 0 ]; then compile '' "${foreign[@]}"; fi
+	if [ ${#foreign[@]} -gt 0 ]; then compile "-include $root/harness/patience.h" "${foreign[@]}"; fi
 }
 
 build_initramfs() { # <program>...
