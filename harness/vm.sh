@@ -72,7 +72,7 @@ build_programs() { # <program>...
 }
 
 build_initramfs() { # <program>...
-	local dir=$build/root busybox
+	local dir=$build/root busybox program
 	busybox=$(command -v busybox) || die "busybox is not in PATH (Debian package busybox-static)"
 	rm -rf "$dir"
 	mkdir -p "$dir/bin" "$dir/programs"
@@ -80,6 +80,11 @@ build_initramfs() { # <program>...
 	ln -s busybox "$dir/bin/sh"
 	cp "$root/harness/vm-init" "$dir/init"
 	cp "${@/#/"$build/programs/"}" "$dir/programs"
+	for program; do
+		[ -f "$root/harness/$program-$base" ] || continue
+		mv "$dir/programs/$program" "$dir/programs/$program.whole"
+		cp "$root/harness/$program-$base" "$dir/programs/$program"
+	done
 	archive "$dir" >"$initramfs.new"
 	mv "$initramfs.new" "$initramfs"
 }
