@@ -92,7 +92,7 @@ cocci: ## static rules for drivers, over all users in the base: each finding wit
 series: ## write the patch series to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value", V=2)
 	@harness/series
 
-bisect: series ## build and boot the base with each prefix of the series, as whoever bisects would
+bisect: series ## build and boot the base with each prefix of the series, as whoever bisects would (an hour)
 	@harness/bisect
 
 fixes: ## write a series of fixes alone, for those who do not take the rework, to out/fixes/BASE (1 min)
