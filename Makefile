@@ -20,7 +20,7 @@ selftests: ## boot the selftests that run in user space, ours and those of hmm, 
 shell: ## a shell in that machine, on the terminal; or run the commands that are piped in
 	@harness/shell
 
-test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep, bench-quick (45 min)
+test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep, bench-quick (50 min)
 	@CONFIG=kasan harness/kunit
 	@BUSTED= harness/torture 1
 	@harness/lockdep $(quick)
