@@ -11,7 +11,7 @@ help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13 | sed 's/^/  /'
 
-kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (10 min; CONFIG=kasan, rt, ...)
+kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (10 min; CONFIG=kasan, rt, arm64, ...)
 	@harness/kunit
 
 selftests: ## boot the selftests that run in user space, ours and those of hmm, in QEMU (15 min)

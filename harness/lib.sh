@@ -41,6 +41,7 @@ boot_args=(--qemu_args='-smp 2' --kernel_args=no_timer_check)
 kunit_py() { # <argument of kunit.py>... in a kernel tree
 	mkdir -p "$out/bin"
 	ln -sfn "$root/harness/qemu-tcg" "$out/bin/qemu-system-x86_64"
+	ln -sfn "$root/harness/qemu-tcg" "$out/bin/qemu-system-aarch64"
 	PATH=$out/bin:$PATH python3 tools/testing/kunit/kunit.py "$@"
 }
 
