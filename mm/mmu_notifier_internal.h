@@ -14,6 +14,7 @@
 #include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/lockdep.h>
@@ -23,6 +24,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock_types.h>
 #include <linux/srcu.h>
+#include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue_types.h>
 
@@ -157,6 +159,9 @@ extern struct workqueue_struct *mn_wq;
 int mn_itree_enable(struct mm_struct *mm);
 void mn_set_flags(struct mmu_notifier_subscriptions *subs, unsigned int flags);
 void mn_flip(struct mmu_notifier_subscriptions *subs);
+void mn_trace_callback(const void *fn, struct mm_struct *mm,
+		       unsigned long start, unsigned long end, u64 began,
+		       int result);
 
 void mn_itree_init(struct mmu_notifier_subscriptions *subs);
 bool mn_itree_idle(struct mmu_notifier_subscriptions *subs);
@@ -192,6 +197,12 @@ static inline void mn_nonblock_end(void)
 		non_block_end();
 	else if (IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP))
 		rcu_read_unlock();
+}
+
+/* Round callbacks: when one began, for mn_trace_callback(), if somebody asks. */
+static inline u64 mn_trace_clock(bool traced)
+{
+	return traced ? ktime_get_ns() : 0;
 }
 
 /*
