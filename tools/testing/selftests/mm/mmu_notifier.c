@@ -77,6 +77,7 @@
 #define SPLIT_HUGE_PAGES	"/sys/kernel/debug/split_huge_pages"
 #define PAGE_IDLE		"/sys/kernel/mm/page_idle/bitmap"
 #define MEMORY_BLOCKS		"/sys/devices/system/memory/"
+#define CALLBACKS		"/sys/kernel/tracing/events/mmu_notifier/mmu_notifier_callback/"
 /* A folder on a disk, for files that are written back */
 #define DISK			"/mnt"
 
@@ -2282,6 +2283,57 @@ TEST_F(page_table, pagemap_scan)
 	close(uffd);
 }
 #endif
+
+/*
+ * Who looks for the driver that makes munmap() slow: the histogram that
+ * Documentation/mm/mmu_notifier.rst has, of this process
+ */
+
+#define SLOW_US		20000
+
+static uint64_t nanoseconds_in(const char *histogram, const char *function)
+{
+	const char *line = strstr(histogram, function);
+	const char *duration = line ? strstr(line, "duration:") : NULL;
+
+	return duration ? strtoull(duration + strlen("duration:"), NULL, 10) : 0;
+}
+
+static ssize_t read_callbacks(char *text, size_t size)
+{
+	int fd = open(CALLBACKS "hist", O_RDONLY | O_CLOEXEC);
+	ssize_t length, total = 0;
+
+	ASSERT_LE(0, fd);
+	while ((length = read(fd, text + total, size - 1 - total)) > 0)
+		total += length;
+	close(fd);
+	text[total] = '\0';
+	return length;
+}
+
+TEST_F(page_table, slow_callback_is_found)
+{
+	const char *slow = how & TEST_MMU_NOTIFIER_HLIST ? "tmn_range_start" :
+			   how & TEST_MMU_NOTIFIER_TWO_PASS ? "tmn_invalidate_start" :
+							      "tmn_invalidate";
+	char *addr = map_used(FEW), trigger[160], text[8192];
+
+	snprintf(trigger, sizeof(trigger),
+		 "!hist:keys=fn.sym:vals=duration:sort=duration.descending if common_pid == %d",
+		 getpid());
+	if (write_text(CALLBACKS "trigger", trigger + 1))
+		SKIP(return, "no histograms (CONFIG_HIST_TRIGGERS, tracefs)");
+	EXPECT_EQ(0, mn_behave(dev, area_id, 0, SLOW_US));
+	EXPECT_EQ(0, munmap(addr, FEW * page_size));
+	EXPECT_EQ(0, mn_behave(dev, area_id, 0, 0));
+	EXPECT_EQ(0, read_callbacks(text, sizeof(text)));
+	EXPECT_EQ(0, write_text(CALLBACKS "trigger", trigger));
+	EXPECT_LE(SLOW_US * 1000, nanoseconds_in(text, slow)) {
+		TH_LOG("%s", text);
+	}
+	settled(UNMAP);
+}
 
 /*
  * Ageing. Only hlist subscriptions are asked.
