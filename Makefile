@@ -32,9 +32,11 @@ quick = reclaim_lock_in_start_wrong reclaim_lock_in_start_right \
 	sleep_in_nonblock_interval_wrong section_without_lock_wrong \
 	end_without_start_wrong nested_sections_right
 
-check: ## static checks: shellcheck, checkpatch, kernel-doc, sparse, two compilers, five architectures (10 min)
+check: ## static checks: shellcheck, checkpatch, kernel-doc, sparse, two compilers, five architectures, docs, cocci (15 min)
 	@harness/check
 	@harness/gates
+	@harness/docs
+	@harness/cocci
 
 prove: ## show that the defects of the base kernel are there, and gone with the rework
 	@harness/fetch
