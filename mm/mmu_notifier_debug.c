@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What debug kernels check of those who call the mmu_notifier and those it calls.
+ * What debug kernels check of those who call the mmu_notifier and those it
+ * calls.
  */
 
 /**
  * DOC: rules that debug kernels hold everybody to
  *
  * **Callers**, in mmu_notifier_debug_start() and mmu_notifier_debug_end(): that
- * the page tables of the section are under a lock which registration passes
- * through, and that each end has its start. A range remembers what its start
- * was called with. An end that says something else is reported, and carried out
- * with what start said, so that no count goes to the wrong mm.
+ * they hold a lock of a kind which registration passes through, that the range
+ * is not empty, and that each end has its start. A range remembers what its
+ * start was called with. An end that says something else is reported, and
+ * carried out with what start said, so that no count goes to the wrong mm.
  *
  * **Subscribers**, by lockdep. Around each callback there are two maps, held by
  * nobody for long but part of every chain of locks::
@@ -21,11 +22,11 @@
  *	 |
  *	locks that the callback takes
  *
- * mn_prime_lockdep() ties at boot what is above: reclaim, mmap_lock, a VMA lock,
- * i_mmap_rwsem and the anon_vma lock may be held around an invalidation. The
- * first call of a callback, by whatever caller, ties what is below. From then on
- * lockdep knows whether the driver holds one of its locks where it may reclaim,
- * without ever having seen reclaim call it.
+ * mn_prime_lockdep() ties at boot what is above: reclaim, mmap_lock, a VMA
+ * lock, i_mmap_rwsem and the anon_vma lock may be held around an invalidation.
+ * The first call of a callback, by whatever caller, ties what is below. From
+ * then on lockdep knows whether the driver holds one of its locks where it may
+ * reclaim, without ever having seen reclaim call it.
  *
  * Callbacks under the page table lock have a class apart, of a wait type in
  * which only spinning is allowed, and no lock leads to it: those callbacks can
@@ -36,6 +37,7 @@
  * starts declined.
  */
 
+#include <linux/array_size.h>
 #include <linux/atomic.h>
 #include <linux/bug.h>
 #include <linux/cleanup.h>
@@ -56,8 +58,8 @@
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/rcupdate.h>
 #include <linux/rmap.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -71,42 +73,36 @@
 /* Callers */
 
 #ifdef CONFIG_LOCKDEP
-static bool mn_vma_covered(struct vm_area_struct *vma)
-{
-	struct anon_vma *anon_vma = READ_ONCE(vma->anon_vma);
-	struct file *file = vma->vm_file;
-
-	return vma_lock_is_held(vma) ||
-	       (file && lockdep_is_held(&file->f_mapping->i_mmap_rwsem)) ||
-	       (anon_vma && lockdep_is_held(&anon_vma->root->rwsem));
-}
+/*
+ * The classes of the locks that registration passes through: mmap_lock, the
+ * lock of a VMA, i_mmap_rwsem and that of hugetlbfs, the lock of an anon_vma.
+ * Learned at boot, see mn_prime_cover().
+ */
+static const struct lock_class_key *mn_cover_keys[5];
+static unsigned int mn_nr_cover_keys;
+/* All but that of hugetlbfs, which has no files before */
+static bool mn_cover_primed;
 
 /*
- * Whether registration, passing through the locks of the mm, waits for this
- * section: it does if one VMA of the range has its lock held. Looks at VMAs only
- * when mmap_lock is not the answer: whoever holds the lock of one keeps it as it
- * is.
+ * Whether the caller holds a lock of a kind that registration passes through.
+ * Which VMA it belongs to is not checked: a VMA may have left the tree while
+ * rmap still finds it, and the tree of a child changes under fork.
  */
-static bool mn_section_covered(const struct mmu_notifier_range *range)
+static bool mn_caller_covered(void)
 {
-	MA_STATE(mas, &range->mm->mm_mt, range->start, range->start);
-	struct vm_area_struct *vma;
-	bool covered = false;
+	int i, j;
 
-	if (!debug_locks || lockdep_is_held(&range->mm->mmap_lock))
+	if (!debug_locks || !mn_cover_primed)
 		return true;
-
-	rcu_read_lock();
-	mas_for_each(&mas, vma, range->end - 1) {
-		covered = mn_vma_covered(vma);
-		if (covered)
-			break;
-	}
-	rcu_read_unlock();
-	return covered;
+	for (i = 0; i < current->lockdep_depth; i++)
+		for (j = 0; j < mn_nr_cover_keys; j++)
+			if (current->held_locks[i].instance->key ==
+			    mn_cover_keys[j])
+				return true;
+	return false;
 }
 #else
-static bool mn_section_covered(const struct mmu_notifier_range *range)
+static bool mn_caller_covered(void)
 {
 	return true;
 }
@@ -124,7 +120,10 @@ void mmu_notifier_debug_start(struct mmu_notifier_range *range)
 	WARN_ONCE(range->debug.mm,
 		  "mmu_notifier: %pS starts a section that is open\n",
 		  (void *)_RET_IP_);
-	WARN_ONCE(!mn_section_covered(range),
+	WARN_ONCE(range->start >= range->end,
+		  "mmu_notifier: %pS starts a section of no address [%lx, %lx)\n",
+		  (void *)_RET_IP_, range->start, range->end);
+	WARN_ONCE(!mn_caller_covered(),
 		  "mmu_notifier: %pS holds no lock that covers [%lx, %lx)\n",
 		  (void *)_RET_IP_, range->start, range->end);
 	range->debug.mm = range->mm;
@@ -232,15 +231,15 @@ static void mn_init_maps(struct mn_maps *maps, const void *ops)
 }
 #endif
 
-/* @sub has its ops, and nobody calls them yet. */
-void mn_debug_subscribe(struct mmu_notifier *sub)
+/* @mn has its ops, and nobody calls them yet. */
+void mn_debug_subscribe(struct mmu_notifier *mn)
 {
-	mn_init_maps(&sub->maps, sub->ops);
+	mn_init_maps(&mn->maps, mn->ops);
 }
 
-void mn_debug_interval_subscribe(struct mmu_interval_notifier *sub)
+void mn_debug_interval_subscribe(struct mmu_interval_notifier *mni)
 {
-	mn_init_maps(&sub->maps, sub->ops);
+	mn_init_maps(&mni->maps, mni->ops);
 }
 
 #ifdef CONFIG_LOCKDEP
@@ -250,10 +249,26 @@ static void __init mn_prime_map(void)
 	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 }
 
+/*
+ * The lock that was taken last may be held around an invalidation, and
+ * registration passes through those of its class.
+ */
+static void __init mn_prime_cover(void)
+{
+	const struct held_lock *last;
+
+	mn_prime_map();
+	if (!current->lockdep_depth ||
+	    WARN_ON_ONCE(mn_nr_cover_keys == ARRAY_SIZE(mn_cover_keys)))
+		return;
+	last = &current->held_locks[current->lockdep_depth - 1];
+	mn_cover_keys[mn_nr_cover_keys++] = last->instance->key;
+}
+
 static void __init mn_prime_mapping(struct address_space *mapping)
 {
 	i_mmap_lock_write(mapping);
-	mn_prime_map();
+	mn_prime_cover();
 	i_mmap_unlock_write(mapping);
 }
 
@@ -292,11 +307,11 @@ static void __init mn_prime_anon_vma(struct mm_struct *mm)
 	struct vm_area_struct *vma;
 
 	mmap_write_lock(mm);
-	mn_prime_map();
+	mn_prime_cover();
 	vma = mn_prime_vma(mm);
 	if (vma && !anon_vma_prepare(vma)) {
 		anon_vma_lock_write(vma->anon_vma);
-		mn_prime_map();
+		mn_prime_cover();
 		anon_vma_unlock_write(vma->anon_vma);
 	}
 	mmap_write_unlock(mm);
@@ -309,7 +324,7 @@ static void __init mn_prime_vma_lock(struct mm_struct *mm)
 
 	if (!vma)
 		return;
-	mn_prime_map();
+	mn_prime_cover();
 	vma_end_read(vma);
 }
 #else
@@ -318,7 +333,7 @@ static void __init mn_prime_vma_lock(struct mm_struct *mm)
 }
 #endif
 
-/* Tell lockdep what may be held around an invalidation, before anybody subscribes. */
+/* Tell lockdep what may be held around an invalidation. */
 static int __init mn_prime_lockdep(void)
 {
 	struct mm_struct *mm = mm_alloc();
@@ -333,6 +348,8 @@ static int __init mn_prime_lockdep(void)
 	mn_prime_anon_vma(mm);
 	mn_prime_vma_lock(mm);
 	mmput(mm);
+	mn_cover_primed = mn_nr_cover_keys ==
+			  3 + IS_ENABLED(CONFIG_PER_VMA_LOCK);
 	return 0;
 }
 subsys_initcall(mn_prime_lockdep);
@@ -432,7 +449,7 @@ void mn_debug_inject(const struct mmu_notifier_range *range)
 	inj->mm = range->mm;
 	inj->start = range->start;
 	inj->end = range->end;
-	queue_work(mn_wq, &inj->work);
+	queue_work(system_unbound_wq, &inj->work);
 }
 
 static int __init mn_debugfs_init(void)

@@ -11,19 +11,22 @@
  */
 
 #include <linux/atomic.h>
-#include <linux/bitfield.h>
 #include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/cache.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
-#include <linux/mmu_notifier.h>
 #include <linux/lockdep.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/rbtree_types.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/seqlock_types.h>
 #include <linux/spinlock_types.h>
 #include <linux/srcu.h>
+#include <linux/threads.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue_types.h>
@@ -32,123 +35,181 @@ struct fault_attr;
 struct task_struct;
 
 /*
- * What a section remembers in mmu_notifier_range.flags, beside STARTED: which of
- * the two lists it walks, whether it has to walk it at its start and at its end,
- * whether the tree counts it and in which place, and which counter of the SRCU
- * domain it holds.
+ * What a section (one invalidate_range_start()/end() pair) remembers in
+ * mmu_notifier_range.flags, beside STARTED: its slot, or for want of one the
+ * generation of waiters that it began in; whether it stays outside of the SRCU
+ * domain; whether it looks at the tree; whether somebody has a start and an end
+ * on the hlist; which of the two lists it walks; its index in the domain.
+ *
+ * The phase, which says which list, is the offset in bytes of that list from
+ * the first one, and of its link from the first link in struct mmu_notifier.
  */
-#define MN_RANGE_INJECTED	BIT(20)	/* by mn_inject_section(); not of a section */
-#define MN_RANGE_PLACE		GENMASK(25, 21)	/* in the tree */
-#define MN_RANGE_ITREE		BIT(26)
-#define MN_RANGE_START		BIT(27)
-#define MN_RANGE_END		BIT(28)
-#define MN_RANGE_PHASE		BIT(29)
+#define MN_RANGE_ITREE		BIT(2)
+#define MN_RANGE_PHASE		((unsigned int)sizeof(struct hlist_node))
+#define MN_RANGE_HAS_START	BIT(5)
+#define MN_RANGE_HAS_END	BIT(6)
+#define MN_RANGE_UNSLOTTED	BIT(7)
+#define MN_RANGE_SLOT		GENMASK(29, 8)
+#define MN_RANGE_ALONE		BIT(30)
 #define MN_RANGE_SRCU_IDX	BIT(31)
-/* These it takes over from mmu_notifier_subscriptions.flags when it begins. */
-#define MN_RANGE_TAKEN		(MN_RANGE_ITREE | MN_RANGE_START | MN_RANGE_END | \
-				 MN_RANGE_PHASE | MMU_NOTIFIER_RANGE_STARTED)
-#define MN_RANGE_SECTION	(MN_RANGE_TAKEN | MN_RANGE_PLACE | \
+/* Not of a section: by mn_inject_section(). The phase is the other bit of two. */
+#define MN_RANGE_INJECTED	((BIT(3) | BIT(4)) ^ MN_RANGE_PHASE)
+/* Copied from mmu_notifier_subscriptions.flags when a section begins */
+#define MN_RANGE_TAKEN		(MN_RANGE_ITREE | MN_RANGE_HAS_START | \
+				 MN_RANGE_HAS_END | MN_RANGE_PHASE | \
+				 MMU_NOTIFIER_RANGE_STARTED)
+#define MN_RANGE_SECTION	(MN_RANGE_TAKEN | MN_RANGE_SLOT | \
+				 MN_RANGE_UNSLOTTED | MN_RANGE_ALONE | \
 				 MN_RANGE_SRCU_IDX)
+
+static_assert(!(MN_RANGE_PHASE & ~(BIT(3) | BIT(4))));
+/* Each waiter is a task of its own, so generations do not wrap. */
+static_assert(BIT(22) >= PID_MAX_LIMIT);
 
 /*
  * The life of a struct mmu_notifier, under mmu_notifier_subscriptions.lock.
- * Whoever makes it leave MN_LIVE, except by put, owes it its ->release.
+ * Whoever takes a live one off the list of those that are owed a ->release
+ * calls it, except for the last put.
  */
 enum mn_state {
 	MN_UNUSED,	/* zeroed memory; never registered */
-	MN_LIVE,	/* registered */
-	MN_RELEASED,	/* exit has taken ->release upon itself */
-	MN_LEAVING,	/* unregister, or the last put, has begun */
+	MN_LIVE,	/* registered, and owed its ->release */
+	MN_RELEASED,	/* exit has taken over to call ->release */
+	MN_GONE,	/* unregister, or the last put, has begun */
 };
 
 /*
- * In mmu_notifier_subscriptions.flags, beside MN_RANGE_TAKEN: ops that somebody on
- * the mm implements. MN_RANGE_START and MN_RANGE_END say so of the other two.
+ * In mmu_notifier_subscriptions.flags, beside MN_RANGE_TAKEN: ops that a
+ * subscriber on the mm implements. MN_RANGE_HAS_START and _END say so of the
+ * other two.
  */
-#define MN_OP_CLEAR_FLUSH_YOUNG	BIT(0)
-#define MN_OP_CLEAR_YOUNG	BIT(1)
-#define MN_OP_TEST_YOUNG	BIT(2)
-#define MN_OP_ARCH_INVALIDATE	BIT(3)
-/* Not an op: somebody, hlist or tree, may decline a non-blockable section. */
-#define MN_OP_MAY_DECLINE	BIT(4)
-/* These go when nobody is left who implements them. */
+#define MN_OP_CLEAR_FLUSH_YOUNG	BIT(8)
+#define MN_OP_CLEAR_YOUNG	BIT(9)
+#define MN_OP_TEST_YOUNG	BIT(10)
+#define MN_OP_ARCH_INVALIDATE	BIT(11)
+/* An interval was inserted, or may be: every section looks at the tree. */
+#define MN_ITREE_ENABLED	BIT(12)
 #define MN_OPS_OF_HLIST		(MN_OP_CLEAR_FLUSH_YOUNG | MN_OP_CLEAR_YOUNG | \
 				 MN_OP_TEST_YOUNG | MN_OP_ARCH_INVALIDATE | \
-				 MN_RANGE_START | MN_RANGE_END)
+				 MN_RANGE_HAS_START | MN_RANGE_HAS_END)
 
-/*
- * So many sections of an mm say where they are, for those who wait; few mms ever
- * have more at a time.
- */
-#define MN_PLACES	16
-#define MN_ALL_PLACES	GENMASK(MN_PLACES - 1, 0)
+/* Slots per mm, if there are so many CPUs: the bits of the member used */
+#define MN_SLOTS_MAX	BITS_PER_LONG
 
-/* So many intervals a section pins at a time, one of them to know where it was. */
+/* Intervals that a section collects at a time before it calls them */
 #define MN_BATCH	8
 
-/* Where a section is that the tree counts, and its number. */
-struct mn_place {
+/**
+ * struct mn_slot - where a running section publishes its range, for waiters
+ * @state: MN_SLOT_*, and above these bits a count of the sections so far
+ * @start: first address
+ * @last: last address
+ *
+ * The section owns the slot from the first to the last of these steps::
+ *
+ *	free
+ *	 |  compare-and-exchange of @state, fully ordered
+ *	looking:  it walks the tree without a lock and with preemption off.
+ *	 |        Waiters spin, as they do not know its range yet
+ *	 |  store-release of @state
+ *	open:     @start and @last are valid. It may sleep. A waiter sets
+ *	 |        MN_SLOT_WAITED
+ *	 |  exchange of @state, fully ordered; wakes if MN_SLOT_WAITED was set
+ *	free
+ *
+ * Each CPU prefers a slot of its own, so no two of them share a cache line.
+ */
+struct mn_slot {
+	unsigned long state;
 	unsigned long start;
 	unsigned long last;
-	unsigned long seq;
-};
+} ____cacheline_aligned_in_smp;
+
+#define MN_SLOT_LOOKING		BIT(0)
+#define MN_SLOT_OPEN		BIT(1)
+#define MN_SLOT_WAITED		BIT(2)
+#define MN_SLOT_BUSY		(MN_SLOT_LOOKING | MN_SLOT_OPEN)
+#define MN_SLOT_ALL		(MN_SLOT_BUSY | MN_SLOT_WAITED)
+#define MN_SLOT_ONE		BIT(3)	/* of the count */
+
+/* One of the two lists of an mm, as far from the other as two links are */
+struct mn_list {
+	struct hlist_head head;
+} __aligned(sizeof(struct hlist_node));
 
 /**
  * struct mmu_notifier_subscriptions - who is subscribed to an mm
- * @srcu: the read side is a section, or one young or arch_invalidate call, or a
- *	walk that calls ->release
+ * @srcu: the domain. Its readers are the sections that have a start or end of
+ *	an hlist subscriber to call, and young or arch_invalidate calls.
+ *	Initialised if @has_domain
+ * @flags: MN_RANGE_TAKEN and MN_RANGE_ALONE for sections that begin now, and
+ *	MN_OP_*; written under @lock
+ * @nr_slots: in @slot, a power of two
+ * @slot: where running sections are
  * @hlist: the subscribers, twice: see mmu_notifier.c
- * @flags: MN_RANGE_TAKEN for sections that begin now, which say among others which
- *	of @hlist readers walk, and MN_OP_*; written under @lock
+ * @changes: odd while the tree changes; under @lock
+ * @itree: interval subscriptions; changed under @lock
+ * @used: which of @slot were ever taken
+ * @unslotted: sections that found no free slot; written under @lock
  * @itree_ready: no section is left that does not look at the tree
- * @lock: protects the state and users of subscribers, @leaving, and the tree
- * @seq: the last number that a section or an insert has got; none gets 0, which a
- *	driver may take for none
- * @running: which of @place are taken: set under @lock, cleared without
- * @unplaced: sections that found all of @place taken; as @running
- * @itree: interval subscriptions
- * @place: where the sections are that the tree counts; written under @lock
- * @wq: who waits for a section, or for the callbacks of an interval
- * @switching: held from a change of the idle list until both are equal again
+ * @lock: a leaf; protects what this says of the others
+ * @numbers: the last number that an insert, or a section without a slot, got
+ * @generation: counts those that were put on @waiters; under @lock
+ * @waiters: those that wait for unslotted sections, the latest first; under
+ *	@lock
+ * @wq: who waits for a section or a ->release
+ * @mm: whose structure this is
+ * @switching: held while the two lists differ; inside mmap_lock
+ * @has_domain: @srcu is initialised; written under @switching
+ * @hlist_used: somebody was on the lists; under @switching
  * @dead: exit has emptied the lists; under @switching
- * @leaving: put for the last time and not yet freed; under @lock
- * @put_work: frees @leaving
+ * @drained: no section is left that began before this was published; under
+ *	mmap_lock held for write
+ * @owed: live subscribers, by their member queue; under @lock
+ * @put: subscribers that wait for @put_work, by the same member; under @lock
+ * @put_work: frees what is on @put; has a reference to @mm while queued or running
  * @destroy_work: frees this
- * @exit_sub: whose ->release exit runs, or is about to look at
- * @exit_task: the task that runs mn_hlist_call_release(); it alone may touch
- *	the members that follow
- * @exit_idx: its index in @srcu
- * @exit_restart: a ->release has unregistered, so that it has to look again
+ * @releasing: unregistrations that are calling ->release; under @lock
+ * @exit_mn: whose ->release exit is calling; set under @lock
+ * @exit_task: the task that calls ->release for exit
  * @open: sections, in debug kernels
  *
- * Published once, under mmap_lock held for write, by a store-release of
- * mm->notifier_subscriptions, and gone with the last reference to the mm.
+ * Installed once, by a compare-and-exchange of mm->notifier_subscriptions, and
+ * freed with the last reference to the mm.
  */
 struct mmu_notifier_subscriptions {
+	/* Read by all sections and seldom written */
 	struct srcu_struct srcu;
-	struct hlist_head hlist[2];
 	unsigned int flags;
+	unsigned int nr_slots;
+	struct mn_slot *slot;
+	struct mn_list hlist[2];
+	seqcount_t changes;
+	unsigned int unslotted;
+	struct rb_root_cached itree;
+	unsigned long used;
 	bool itree_ready;
 
-	/* Together, as each section that the tree counts writes the first three. */
-	spinlock_t lock;	/* a leaf: states, users, @leaving and the tree */
-	unsigned long seq;
-	unsigned long running;
-	atomic_t unplaced;
-	struct rb_root_cached itree;
-	struct mn_place place[MN_PLACES];
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	unsigned long numbers;
+	unsigned int generation;
+	struct list_head waiters;
 	wait_queue_head_t wq;
 
-	struct mutex switching;	/* changes of @hlist, inside mmap_lock */
+	struct mm_struct *mm;
+	struct mutex switching;	/* changes of @hlist */
+	bool has_domain;
+	bool hlist_used;
 	bool dead;
-	struct hlist_head leaving;
+	bool drained;
+	struct hlist_head owed;
+	struct hlist_head put;
 	struct work_struct put_work;
 	struct work_struct destroy_work;
 
-	struct mmu_notifier *exit_sub;
+	unsigned int releasing;
+	struct mmu_notifier *exit_mn;
 	struct task_struct *exit_task;
-	int exit_idx;
-	bool exit_restart;
 #ifdef CONFIG_DEBUG_MMU_NOTIFIER
 	atomic_t open;
 #endif
@@ -156,32 +217,55 @@ struct mmu_notifier_subscriptions {
 
 extern struct workqueue_struct *mn_wq;
 
-int mn_itree_enable(struct mm_struct *mm);
+struct mmu_notifier_subscriptions *mn_subscriptions_get(struct mm_struct *mm);
+void mn_await_readers(struct mmu_notifier_subscriptions *subs);
+void mn_drain_uncounted(struct mm_struct *mm);
 void mn_set_flags(struct mmu_notifier_subscriptions *subs, unsigned int flags);
-void mn_flip(struct mmu_notifier_subscriptions *subs);
+int mn_domain_start(struct mmu_notifier_subscriptions *subs,
+		    struct mmu_notifier_range *range);
+int mn_section_undo(struct mmu_notifier_subscriptions *subs,
+		    struct mmu_notifier_range *range);
+void mn_trace_start(const struct mmu_notifier_range *range);
 void mn_trace_callback(const void *fn, struct mm_struct *mm,
 		       unsigned long start, unsigned long end, u64 began,
 		       int result);
 
-void mn_itree_init(struct mmu_notifier_subscriptions *subs);
+int mn_itree_init(struct mmu_notifier_subscriptions *subs);
+void mn_itree_destroy(struct mmu_notifier_subscriptions *subs);
 bool mn_itree_idle(struct mmu_notifier_subscriptions *subs);
+int mn_itree_enable(struct mm_struct *mm);
 int mn_itree_start(struct mmu_notifier_subscriptions *subs,
 		   struct mmu_notifier_range *range);
+int mn_itree_start_alone(struct mmu_notifier_subscriptions *subs,
+			 struct mmu_notifier_range *range);
 void mn_itree_end(struct mmu_notifier_subscriptions *subs,
 		  const struct mmu_notifier_range *range);
+void mn_itree_drain(struct mmu_notifier_subscriptions *subs);
 void mn_itree_release(struct mmu_notifier_subscriptions *subs,
 		      struct mm_struct *mm);
 
-/* Of the flags of a range or of subscriptions */
+/* The phase in the flags of a range or of subscriptions */
 static inline unsigned int mn_phase(unsigned int flags)
 {
-	return FIELD_GET(MN_RANGE_PHASE, flags);
+	return flags & MN_RANGE_PHASE;
+}
+
+static inline struct hlist_head *
+mn_list(struct mmu_notifier_subscriptions *subs, unsigned int phase)
+{
+	return (void *)subs->hlist + phase;
+}
+
+static inline struct hlist_node *mn_link(struct mmu_notifier *mn,
+					 unsigned int phase)
+{
+	return (void *)mn->link + phase;
 }
 
 /*
- * Round callbacks that must not sleep. On PREEMPT_RT a spinlock sleeps, which is
- * fine here and which non_block_start() would report; a read-side critical
- * section of RCU reports everything else.
+ * Brackets a callback that must not sleep. On PREEMPT_RT a spinlock sleeps,
+ * which is allowed here and which non_block_start() would report; a read-side
+ * critical section of RCU reports everything else.
  */
 static inline void mn_nonblock_start(void)
 {
@@ -199,75 +283,92 @@ static inline void mn_nonblock_end(void)
 		rcu_read_unlock();
 }
 
-/* Round callbacks: when one began, for mn_trace_callback(), if somebody asks. */
+/* The time at which a callback begins, for mn_trace_callback() */
 static inline u64 mn_trace_clock(bool traced)
 {
 	return traced ? ktime_get_ns() : 0;
 }
 
+#ifdef CONFIG_LOCKDEP
+extern struct lockdep_map mn_section_map;
+
 /*
- * Round waits for sections of an mm: reports who holds what a section needs, or
- * is in one.
+ * Brackets every wait for sections of an mm: lockdep reports a caller that
+ * holds what a section needs, or is in one.
  */
-static inline void mn_sync_sections(struct mmu_notifier_subscriptions *subs)
+static inline void mn_sync_sections(void)
 {
-	srcu_lock_sync(&subs->srcu.dep_map);
+	lock_map_sync(&mn_section_map);
 }
+
+/*
+ * For the map of sections or that of ->release. Read-recursive, as they nest in
+ * one task. A trylock, as no reader waits: so what is held before and what is
+ * taken inside are tied directly, too.
+ */
+static inline void mn_map_acquire(struct lockdep_map *map)
+{
+	lock_acquire_shared_recursive(map, 0, 1, NULL, _THIS_IP_);
+}
+
+static inline void mn_section_acquire(void)
+{
+	mn_map_acquire(&mn_section_map);
+}
+
+static inline void mn_section_release(void)
+{
+	lock_map_release(&mn_section_map);
+}
+#else
+static inline void mn_sync_sections(void) {}
+static inline void mn_section_acquire(void) {}
+static inline void mn_section_release(void) {}
+#endif
 
 /* Hooks of mmu_notifier_debug.c */
 
 #ifdef CONFIG_DEBUG_MMU_NOTIFIER
 extern u32 mn_inject_every;
 
-void mn_debug_subscribe(struct mmu_notifier *sub);
-void mn_debug_interval_subscribe(struct mmu_interval_notifier *sub);
+void mn_debug_subscribe(struct mmu_notifier *mn);
+void mn_debug_interval_subscribe(struct mmu_interval_notifier *mni);
 void mn_debug_inject(const struct mmu_notifier_range *range);
 
-static inline void mn_debug_sleeping_acquire(struct mmu_notifier *sub)
+static inline void mn_debug_sleeping_acquire(struct mmu_notifier *mn)
 {
-	lock_map_acquire(&sub->maps.sleeping);
+	lock_map_acquire(&mn->maps.sleeping);
 }
 
-static inline void mn_debug_sleeping_release(struct mmu_notifier *sub)
+static inline void mn_debug_sleeping_release(struct mmu_notifier *mn)
 {
-	lock_map_release(&sub->maps.sleeping);
+	lock_map_release(&mn->maps.sleeping);
 }
 
 /*
- * A trylock, so that no lock leads to the map. Where lockdep does not check wait
- * types, a read-side critical section of RCU reports what sleeps.
+ * A trylock, so that no lock leads to the map. Where lockdep does not check
+ * wait types, a read-side critical section of RCU reports what sleeps.
  */
-static inline void mn_debug_spinning_acquire(struct mmu_notifier *sub)
+static inline void mn_debug_spinning_acquire(struct mmu_notifier *mn)
 {
-	lock_map_acquire_try(&sub->maps.spinning);
+	lock_map_acquire_try(&mn->maps.spinning);
 	rcu_read_lock();
 }
 
-static inline void mn_debug_spinning_release(struct mmu_notifier *sub)
+static inline void mn_debug_spinning_release(struct mmu_notifier *mn)
 {
 	rcu_read_unlock();
-	lock_map_release(&sub->maps.spinning);
+	lock_map_release(&mn->maps.spinning);
 }
 
-static inline void mn_debug_interval_acquire(struct mmu_interval_notifier *sub)
+static inline void mn_debug_interval_acquire(struct mmu_interval_notifier *mni)
 {
-	lock_map_acquire(&sub->maps.sleeping);
+	lock_map_acquire(&mni->maps.sleeping);
 }
 
-static inline void mn_debug_interval_release(struct mmu_interval_notifier *sub)
+static inline void mn_debug_interval_release(struct mmu_interval_notifier *mni)
 {
-	lock_map_release(&sub->maps.sleeping);
-}
-
-/* ->release and the interval invalidation of exit, outside of any section */
-static inline void mn_debug_release_acquire(void)
-{
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-}
-
-static inline void mn_debug_release_release(void)
-{
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
+	lock_map_release(&mni->maps.sleeping);
 }
 
 static inline void mn_debug_section_open(struct mmu_notifier_subscriptions *subs)
@@ -285,17 +386,15 @@ static inline bool mn_debug_all_closed(struct mmu_notifier_subscriptions *subs)
 	return !atomic_read(&subs->open);
 }
 #else
-static inline void mn_debug_subscribe(struct mmu_notifier *sub) {}
-static inline void mn_debug_interval_subscribe(struct mmu_interval_notifier *sub) {}
+static inline void mn_debug_subscribe(struct mmu_notifier *mn) {}
+static inline void mn_debug_interval_subscribe(struct mmu_interval_notifier *mni) {}
 static inline void mn_debug_inject(const struct mmu_notifier_range *range) {}
-static inline void mn_debug_sleeping_acquire(struct mmu_notifier *sub) {}
-static inline void mn_debug_sleeping_release(struct mmu_notifier *sub) {}
-static inline void mn_debug_spinning_acquire(struct mmu_notifier *sub) {}
-static inline void mn_debug_spinning_release(struct mmu_notifier *sub) {}
-static inline void mn_debug_interval_acquire(struct mmu_interval_notifier *sub) {}
-static inline void mn_debug_interval_release(struct mmu_interval_notifier *sub) {}
-static inline void mn_debug_release_acquire(void) {}
-static inline void mn_debug_release_release(void) {}
+static inline void mn_debug_sleeping_acquire(struct mmu_notifier *mn) {}
+static inline void mn_debug_sleeping_release(struct mmu_notifier *mn) {}
+static inline void mn_debug_spinning_acquire(struct mmu_notifier *mn) {}
+static inline void mn_debug_spinning_release(struct mmu_notifier *mn) {}
+static inline void mn_debug_interval_acquire(struct mmu_interval_notifier *mni) {}
+static inline void mn_debug_interval_release(struct mmu_interval_notifier *mni) {}
 static inline void mn_debug_section_open(struct mmu_notifier_subscriptions *subs) {}
 static inline void mn_debug_section_close(struct mmu_notifier_subscriptions *subs) {}
 
@@ -316,7 +415,7 @@ static inline bool mn_debug_fail_start(void)
 }
 #endif
 
-/* Whether a callback may sleep: debug kernels hold subscribers to their promise. */
+/* Whether a callback may sleep; debug kernels enforce the promise of the ops */
 static inline bool mn_may_sleep(const struct mmu_notifier_range *range,
 				unsigned int ops_flags)
 {
