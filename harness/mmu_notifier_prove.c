@@ -543,6 +543,83 @@ static void g_mprotect_at_zero_is_paired(struct kunit *test)
 	unwatch(counter);
 }
 
+/* h: ->release ends another subscription. */
+struct pair {
+	struct mmu_notifier mn;
+	struct watcher *other;
+};
+
+static void release_other(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct pair *pair = container_of(mn, struct pair, mn);
+
+	mmu_notifier_unregister(&pair->other->mn, mm);
+}
+
+static const struct mmu_notifier_ops pair_ops = {
+	.release	= release_other,
+};
+
+static struct pair *new_pair(struct kunit *test, struct mm_struct *mm)
+{
+	struct pair *pair = kzalloc(sizeof(*pair), GFP_KERNEL);
+
+	prepare(test, pair);
+	pair->mn.ops = &pair_ops;
+	pair->other = watch(test, mm, &count_ops);
+	prepare(test, !mmu_notifier_register(&pair->mn, mm));
+	return pair;
+}
+
+static void call_unregister_pair(void *arg)
+{
+	struct pair *pair = arg;
+
+	mmu_notifier_unregister(&pair->mn, pair->mn.mm);
+}
+
+static void h_unregister_in_release_of_unregister(struct kunit *test)
+{
+	struct mm_struct *mm = new_mm(test);
+	struct pair *pair = new_pair(test, mm);
+
+	if (!errand_over(errand_start(test, call_unregister_pair, pair))) {
+		prove(test, false, "mmu_notifier_unregister() hangs");
+		return;
+	}
+	kfree(pair->other);
+	kfree(pair);
+	mmput(mm);
+}
+
+static void h_unregister_in_release_of_exit(struct kunit *test)
+{
+	struct mm_struct *mm = new_mm(test);
+	struct pair *pair = new_pair(test, mm);
+
+	if (!errand_over(errand_start(test, call_mmput, mm))) {
+		prove(test, false, "mmput() hangs");
+		return;
+	}
+	mmu_notifier_unregister(&pair->mn, mm);
+	kfree(pair->other);
+	kfree(pair);
+}
+
+/* i: somebody begins to read by a subscription that was never inserted. */
+static void i_read_begin_without_insert(struct kunit *test)
+{
+	struct span *span = kzalloc(sizeof(*span), GFP_KERNEL);
+
+	prepare(test, span);
+	pr_info("expect-splat: WARNING mm/mmu_interval_notifier.c\n");
+	if (!errand_over(errand_start(test, call_read_begin, span))) {
+		prove(test, false, "an oops in mmu_interval_read_begin()");
+		return;
+	}
+	kfree(span);
+}
+
 /* rt: a spinlock, which may sleep there, is no mistake in a callback. */
 static void rt_spinlock_in_nonblock_start(struct kunit *test)
 {
@@ -572,6 +649,9 @@ static struct kunit_case prove_cases[] = {
 	KUNIT_CASE(e_failed_insert_leaves_no_mm),
 	KUNIT_CASE(f_signal_does_not_fail_register),
 	KUNIT_CASE(g_mprotect_at_zero_is_paired),
+	KUNIT_CASE(h_unregister_in_release_of_unregister),
+	KUNIT_CASE(h_unregister_in_release_of_exit),
+	KUNIT_CASE(i_read_begin_without_insert),
 	KUNIT_CASE(rt_spinlock_in_nonblock_start),
 	{}
 };

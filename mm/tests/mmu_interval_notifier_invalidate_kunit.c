@@ -18,13 +18,11 @@
 static void expect_tree_at_rest(struct kunit *test, struct mn_mm *m,
 				struct mn_int *x)
 {
-	struct mmu_notifier_subscriptions *subs = m->mm->notifier_subscriptions;
 	struct mn_thread *begin = mn_thread_start(test, mn_read_begin, x);
 
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
-	KUNIT_EXPECT_EQ(test, subs->running, 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&subs->unplaced), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&x->mni.calls), 0);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
+	KUNIT_EXPECT_EQ(test, x->mni.cursors, 0);
 }
 
 static void expect_remove_ends(struct kunit *test, struct mn_int *x)

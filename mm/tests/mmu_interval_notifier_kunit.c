@@ -2,12 +2,14 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: interval subscriptions
  *
- * Insert, remove and collision-retry, in each of the states of the tree: idle,
- * partly excluded (a section is active that meets nobody) and excluded (one
- * that meets somebody). Intervals are at page 1 and after, elsewhere is page 9.
+ * Insert, remove and collision-retry, while no section runs, beside one that meets
+ * nobody and beside one that meets somebody. Intervals are at page 1 and after,
+ * elsewhere is page 9. What there is to slots is in a suite of its own.
  */
 
 #include <kunit/test.h>
+#include <linux/bits.h>
+#include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -19,7 +21,7 @@
 
 #define MN_ELSEWHERE	9
 
-/* Many for one section, which calls MN_BATCH - 1 of them without the lock */
+/* Many for one section, which collects MN_BATCH of them at a time */
 #define MN_MANY		(2 * MN_BATCH + 3)
 
 static struct mmu_notifier_subscriptions *subs_of(struct mn_mm *m)
@@ -211,13 +213,11 @@ static void insert_into_memory_that_was_used(struct kunit *test)
 	int ret;
 
 	memset(&x->mni, 0xa5, sizeof(x->mni));
-	/* The number that the next section will have. */
-	x->mni.invalidate_seq = subs_of(m)->seq + 1;
 	ret = mmu_interval_notifier_insert(&x->mni, m->mm, mn_address(1),
 					   PAGE_SIZE, &mn_int_ops);
 	KUNIT_ASSERT_EQ(test, ret, 0);
 	KUNIT_EXPECT_PTR_EQ(test, x->mni.ops, &mn_int_ops);
-	KUNIT_EXPECT_EQ(test, atomic_read(&x->mni.calls), 0);
+	KUNIT_EXPECT_EQ(test, x->mni.cursors, 0);
 	seq = mmu_interval_read_begin(&x->mni);
 	mn_whole_section(m, 1);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+1 x+1");
@@ -250,6 +250,37 @@ static void insert_refuses_an_mm_that_has_lost_its_users(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, y->ret, -EINVAL);
 	KUNIT_EXPECT_NULL(test, y->mni.mm);
 	mn_remove(x);
+}
+
+/*
+ * There is no mm to look at, which its driver may not even have noticed. In a
+ * thread, which does not survive where this is a defect.
+ */
+static void begin_without_insert_warns_and_makes_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	struct mn_thread *begin;
+
+	mn_expect_warning(MN_WARN_READ_NO_MM);
+	begin = mn_thread_start(test, mn_read_begin, x);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_TRUE(test, mmu_interval_check_retry(&x->mni, x->seq));
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, x->seq));
+}
+
+static void begin_after_a_failed_insert_makes_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 0);
+	struct mn_thread *begin;
+
+	mn_insert(x);
+	KUNIT_ASSERT_EQ(test, x->ret, -EOVERFLOW);
+	mn_expect_warning(MN_WARN_READ_NO_MM);
+	begin = mn_thread_start(test, mn_read_begin, x);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, x->seq));
 }
 
 static void remove_without_insert_warns_and_does_nothing(struct kunit *test)
@@ -585,20 +616,21 @@ static void begin_waits_for_the_sections_that_it_meets(struct kunit *test)
 	mn_remove(x);
 }
 
-/* In whichever place it is */
-static void begin_waits_for_the_section_in_any_place(struct kunit *test)
+/* In whichever slot it is */
+static void begin_waits_for_the_section_in_any_slot(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
-	struct mn_section *elsewhere[MN_PLACES];
-	int i;
+	unsigned int i, nr = subs_of(m)->nr_slots;
+	struct mn_section *elsewhere[MN_SLOTS_MAX];
 
-	for (i = 0; i < MN_PLACES; i++) {
+	for (i = 0; i < nr; i++) {
 		struct mn_section *here = mn_section(test, m, MN_MMAP_READ, 1);
 		struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
 
 		KUNIT_EXPECT_TRUE(test, mn_section_begins(here));
-		KUNIT_EXPECT_EQ(test, subs_of(m)->running, GENMASK(i, 0));
+		KUNIT_EXPECT_EQ(test, mn_sections_open(m), i + 1);
+		KUNIT_EXPECT_EQ(test, subs_of(m)->unslotted, 0);
 		mn_thread_run(begin);
 		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
 		KUNIT_EXPECT_TRUE(test, mn_section_ends(here));
@@ -606,7 +638,7 @@ static void begin_waits_for_the_section_in_any_place(struct kunit *test)
 		elsewhere[i] = mn_section(test, m, MN_MMAP_READ, MN_ELSEWHERE);
 		KUNIT_EXPECT_TRUE(test, mn_section_begins(elsewhere[i]));
 	}
-	for (i = 0; i < MN_PLACES; i++)
+	for (i = 0; i < nr; i++)
 		KUNIT_EXPECT_TRUE(test, mn_section_ends(elsewhere[i]));
 	mn_remove(x);
 }
@@ -632,8 +664,8 @@ static void begin_waits_for_the_oldest_section(struct kunit *test)
 	mn_remove(x);
 }
 
-/* The range is the same one, and its place another one each time. */
-static void range_forgets_its_place(struct kunit *test)
+/* The range is the same one, and its slot may be another one each time. */
+static void range_forgets_its_slot(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
@@ -645,17 +677,17 @@ static void range_forgets_its_place(struct kunit *test)
 	mn_range(&range, m, 1, 1);
 	mmap_read_lock(m->mm);
 	mmu_notifier_invalidate_range_start(&range);
-	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 3);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 2);
 	mn_end(&range);
 	mmap_read_unlock(m->mm);
 	KUNIT_EXPECT_EQ(test, range.flags & MN_RANGE_SECTION, 0);
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(first));
 	mmap_read_lock(m->mm);
 	mmu_notifier_invalidate_range_start(&range);
-	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 1);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 1);
 	mn_end(&range);
 	mmap_read_unlock(m->mm);
-	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 0);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
 	mn_remove(x);
 }
 
@@ -679,56 +711,34 @@ static void begin_does_not_wait_for_sections_that_come_later(struct kunit *test)
 	mn_remove(x);
 }
 
-/* Nobody knows where those are for which there was no place. */
-static void begin_waits_for_sections_without_a_place(struct kunit *test)
+/* A slot counts its sections: the last number that there is, and the first one. */
+static void counts_of_slots_may_wrap(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
-	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
-	struct mn_section *sections[MN_PLACES + 1], *last;
-	int i;
-
-	for (i = 0; i <= MN_PLACES; i++) {
-		sections[i] = mn_section(test, m, MN_MMAP_READ, MN_ELSEWHERE);
-		KUNIT_EXPECT_TRUE(test, mn_section_begins(sections[i]));
-	}
-	last = sections[MN_PLACES];
-	KUNIT_EXPECT_EQ(test, atomic_read(&subs_of(m)->unplaced), 1);
-	mn_thread_run(begin);
-	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(sections[0]));
-	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(last));
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
-	mn_whole_section(m, 1);
-	for (i = 1; i < MN_PLACES; i++)
-		KUNIT_EXPECT_TRUE(test, mn_section_ends(sections[i]));
-	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
-	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 0);
-	mn_remove(x);
-}
-
-static void sequences_may_wrap(struct kunit *test)
-{
-	struct mn_mm *m = mn_mm(test);
-	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
-	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
-	struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+	struct mmu_notifier_subscriptions *subs = subs_of(m);
+	unsigned int i, rounds = 3 * subs->nr_slots;
 	unsigned long seq;
 
-	subs_of(m)->seq = ULONG_MAX - 1;
-	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
-	mn_whole_section(m, MN_ELSEWHERE);
-	mn_whole_section(m, MN_ELSEWHERE);
-	KUNIT_EXPECT_LT(test, subs_of(m)->seq, 2);
-	mn_thread_run(begin);
-	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
-	seq = x->seq;
-	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
-	mn_whole_section(m, 1);
-	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
+	for (i = 0; i < subs->nr_slots; i++)
+		subs->slot[i].state = ~MN_SLOT_ALL - MN_SLOT_ONE;
+	subs->used = GENMASK(subs->nr_slots - 1, 0);
+	for (i = 0; i < rounds; i++) {
+		struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+		struct mn_thread *begin = mn_thread(test, mn_read_begin, x);
+
+		KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+		mn_whole_section(m, MN_ELSEWHERE);
+		mn_thread_run(begin);
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+		seq = x->seq;
+		KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
+		mn_whole_section(m, 1);
+		KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
+	}
+	mn_heard(test);
 	mn_remove(x);
 }
 
@@ -820,26 +830,6 @@ static void remove_while_idle_does_not_wait(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
 }
 
-/* Neither for one elsewhere nor for one that is done with it */
-static void remove_does_not_wait_for_the_end_of_sections(struct kunit *test)
-{
-	struct mn_mm *m = mn_mm(test);
-	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
-	struct mn_section *here = mn_section(test, m, MN_MMAP_READ, 1);
-	struct mn_section *elsewhere = mn_section(test, m, MN_MMAP_READ,
-						  MN_ELSEWHERE);
-	struct mn_thread *remove = mn_thread(test, mn_remove, x);
-
-	KUNIT_EXPECT_TRUE(test, mn_section_begins(here));
-	KUNIT_EXPECT_TRUE(test, mn_section_begins(elsewhere));
-	mn_thread_run(remove);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
-	mn_whole_section(m, 1);
-	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(here));
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(elsewhere));
-}
-
 /* Its memory may be freed right after. */
 static void remove_waits_for_its_own_callback(struct kunit *test)
 {
@@ -879,8 +869,8 @@ static void remove_twice_at_once_warns_and_does_nothing(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(again));
 	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
 	mn_gate_open(&x->at_invalidate);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before - 1);
 }
 
@@ -901,14 +891,14 @@ static void sections_pass_over_one_that_leaves(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
 	mn_whole_section(m, 2);
 	mn_gate_open(&x->at_invalidate);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 z+2 y+1");
 	mn_remove(x);
 	mn_remove(z);
 }
 
-/* Of two sections that have pinned it both, one after the other lets it go. */
+/* Of two sections that both know it, one ends after the other. */
 static void remove_waits_for_all_sections_that_call_it(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -930,8 +920,8 @@ static void remove_waits_for_all_sections_that_call_it(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(two));
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
 	mn_gate_open(&y->at_invalidate);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(one));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "y+1 x+2 x+1");
 	mn_remove(y);
 }
@@ -952,8 +942,8 @@ static void remove_waits_for_its_second_pass(struct kunit *test)
 	mn_thread_run(remove);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
 	mn_gate_open(&y->at_invalidate);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 y+1 x.1");
 	mn_remove(y);
 }
@@ -972,8 +962,8 @@ static void remove_waits_for_the_end_of_its_second_pass(struct kunit *test)
 	mn_thread_run(remove);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
 	mn_gate_open(&x->at_finish);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 }
 
 static void remove_locked(void *data)
@@ -999,8 +989,8 @@ static void remove_under_mmap_lock(struct kunit *test)
 	mn_thread_run(remove);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
 	mn_gate_open(&x->at_invalidate);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 }
 
 /* New sections pass over one that leaves, or it could never go. */
@@ -1019,8 +1009,8 @@ static void remove_is_not_starved_by_new_sections(struct kunit *test)
 	mn_whole_section(m, 1);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
 	mn_gate_open(&x->at_invalidate);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
 }
 
@@ -1035,8 +1025,8 @@ static void remove_of_one_inserted_in_a_section(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
 	mn_insert(y);
 	mn_thread_run(remove);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	mn_whole_section(m, 2);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
 	mn_remove(x);
@@ -1048,25 +1038,30 @@ struct many_param {
 	const char *name;
 	unsigned int first;	/* held up in its callback */
 	unsigned int removed;	/* meanwhile */
-	bool waits;
+	bool called;
 };
 
 static const struct many_param many_params[] = {
 	{ "the one that is called", 2, 2, true },
-	{ "one that was called", 2, 1, false },
+	{ "one that was called", 2, 1, true },
 	{ "the next one", 2, 3, true },
 	{ "the last one of the batch", 2, MN_BATCH - 1, true },
 	{ "the first one behind the batch", 2, MN_BATCH, false },
 	{ "the last one of all", 2, MN_MANY - 1, false },
-	{ "the last one of a batch, called with the next",
+	{ "the last one of a batch, which is called",
 	  MN_BATCH - 1, MN_BATCH - 1, true },
-	{ "one behind it", MN_BATCH - 1, MN_BATCH, true },
-	{ "one of the last batch", MN_MANY - 1, MN_MANY - 2, false },
+	{ "one behind it", MN_BATCH - 1, MN_BATCH, false },
+	{ "the last one of the batch before", MN_BATCH, MN_BATCH - 1, true },
+	{ "the last one of the second batch", MN_BATCH, 2 * MN_BATCH - 1, true },
+	{ "one of the last batch", MN_MANY - 1, MN_MANY - 2, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(many, many_params, name);
 
-/* Equal intervals stand in the tree as they were inserted. */
+/*
+ * Equal intervals stand in the tree as they were inserted. The section overlaps all
+ * of them, so remove waits for its end, whether or not it calls the one removed.
+ */
 static void remove_one_of_many_beside_a_callback(struct kunit *test)
 {
 	const struct many_param *param = test->param_value;
@@ -1083,21 +1078,58 @@ static void remove_one_of_many_beside_a_callback(struct kunit *test)
 	mn_thread_run(section->thread);
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&many[param->first]->at_invalidate));
 	mn_thread_run(remove);
-	if (param->waits)
-		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
-	else
-		KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
 	mn_gate_open(&many[param->first]->at_invalidate);
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 	for (i = 0; i < MN_MANY; i++) {
-		bool called = i != param->removed || param->waits ||
-			      i < param->first;
-
-		KUNIT_EXPECT_EQ(test, atomic_read(&many[i]->calls), called);
+		KUNIT_EXPECT_EQ(test, atomic_read(&many[i]->calls),
+				i != param->removed || param->called);
 		if (i != param->removed)
 			mn_remove(many[i]);
 	}
+	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs_of(m)));
+}
+
+/*
+ * A section goes on from the last interval of a batch, its cursor, which is removed
+ * meanwhile, as is the one before it and the one behind.
+ */
+static void remove_around_the_cursor(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *removes[3];
+	struct mn_int *many[MN_MANY];
+	int i;
+
+	/* The first one, at which the section is held up, is for this one alone. */
+	for (i = 0; i < MN_MANY; i++)
+		many[i] = mn_inserted(test, m, 'x', 1, i ? 2 : 1);
+	for (i = 0; i < 3; i++)
+		removes[i] = mn_thread(test, mn_remove, many[MN_BATCH - 2 + i]);
+	mn_gate_close(&many[0]->at_invalidate);
+	mn_thread_run(section->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&many[0]->at_invalidate));
+	for (i = 0; i < 3; i++) {
+		mn_thread_run(removes[i]);
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(removes[i]));
+	}
+	/* One that leaves is no cursor for those who come. */
+	mn_whole_section(m, 2);
+	mn_gate_open(&many[0]->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(removes[i]));
+	for (i = 0; i < MN_MANY; i++) {
+		bool removed = i >= MN_BATCH - 2 && i <= MN_BATCH;
+
+		KUNIT_EXPECT_EQ(test, atomic_read(&many[i]->calls),
+				removed || !i ? i < MN_BATCH : 2);
+		if (!removed)
+			mn_remove(many[i]);
+	}
+	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs_of(m)));
 }
 
 /*
@@ -1148,9 +1180,9 @@ static void decline_by_one_of_many(struct kunit *test)
 	for (i = 0; i < MN_MANY; i++) {
 		KUNIT_EXPECT_EQ(test, atomic_read(&many[i]->calls),
 				i <= param->removed);
-		KUNIT_EXPECT_EQ(test, atomic_read(&many[i]->mni.calls), 0);
+		KUNIT_EXPECT_EQ(test, many[i]->mni.cursors, 0);
 	}
-	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 0);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
 	for (i = 0; i < MN_MANY; i++)
 		mn_remove(many[i]);
 }
@@ -1163,8 +1195,7 @@ static void tree_is_idle_again_after_everything(struct kunit *test)
 	mn_whole_section(m, 1);
 	mn_whole_section(m, MN_ELSEWHERE);
 	mn_whole_section_nonblock(m, 1);
-	KUNIT_EXPECT_EQ(test, subs_of(m)->running, 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&subs_of(m)->unplaced), 0);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
 	mn_remove(x);
 	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs_of(m)));
 }
@@ -1179,12 +1210,14 @@ static void tree_is_not_idle_with_anything_left(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, mn_itree_idle(subs));
 	mn_remove(x);
 	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs));
-	subs->running = 1;
+	subs->slot[subs->nr_slots - 1].state ^= MN_SLOT_OPEN;
 	KUNIT_EXPECT_FALSE(test, mn_itree_idle(subs));
-	subs->running = 0;
-	atomic_set(&subs->unplaced, 1);
+	subs->slot[subs->nr_slots - 1].state ^= MN_SLOT_OPEN | MN_SLOT_LOOKING;
 	KUNIT_EXPECT_FALSE(test, mn_itree_idle(subs));
-	atomic_set(&subs->unplaced, 0);
+	subs->slot[subs->nr_slots - 1].state ^= MN_SLOT_LOOKING;
+	subs->unslotted = 1;
+	KUNIT_EXPECT_FALSE(test, mn_itree_idle(subs));
+	subs->unslotted = 0;
 	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs));
 }
 
@@ -1315,6 +1348,8 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(insert_into_memory_that_was_used),
 	KUNIT_CASE(insert_refuses_an_mm_without_users),
 	KUNIT_CASE(insert_refuses_an_mm_that_has_lost_its_users),
+	KUNIT_CASE(begin_without_insert_warns_and_makes_retry),
+	KUNIT_CASE(begin_after_a_failed_insert_makes_retry),
 	KUNIT_CASE(remove_without_insert_warns_and_does_nothing),
 	KUNIT_CASE(remove_twice_warns_and_does_nothing),
 	KUNIT_CASE_PARAM(sections_reach_the_intervals_that_they_meet,
@@ -1334,17 +1369,15 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(begin_is_not_starved_by_sections_elsewhere),
 	KUNIT_CASE_PARAM(begin_waits_for_the_sections_that_it_meets,
 			 overlap_gen_params),
-	KUNIT_CASE(begin_waits_for_the_section_in_any_place),
+	KUNIT_CASE(begin_waits_for_the_section_in_any_slot),
 	KUNIT_CASE(begin_waits_for_the_oldest_section),
-	KUNIT_CASE(range_forgets_its_place),
+	KUNIT_CASE(range_forgets_its_slot),
 	KUNIT_CASE(begin_does_not_wait_for_sections_that_come_later),
-	KUNIT_CASE(begin_waits_for_sections_without_a_place),
-	KUNIT_CASE(sequences_may_wrap),
+	KUNIT_CASE(counts_of_slots_may_wrap),
 	KUNIT_CASE(insert_in_a_section_makes_begin_wait),
 	KUNIT_CASE(insert_in_a_section_hears_new_sections),
 	KUNIT_CASE(insert_and_remove_beside_a_callback),
 	KUNIT_CASE(remove_while_idle_does_not_wait),
-	KUNIT_CASE(remove_does_not_wait_for_the_end_of_sections),
 	KUNIT_CASE(remove_waits_for_its_own_callback),
 	KUNIT_CASE(remove_twice_at_once_warns_and_does_nothing),
 	KUNIT_CASE(sections_pass_over_one_that_leaves),
@@ -1356,6 +1389,7 @@ static struct kunit_case mn_interval_cases[] = {
 	KUNIT_CASE(remove_of_one_inserted_in_a_section),
 	KUNIT_CASE_PARAM(remove_one_of_many_beside_a_callback,
 			 many_gen_params),
+	KUNIT_CASE(remove_around_the_cursor),
 	KUNIT_CASE(insert_before_a_section_that_comes_late),
 	KUNIT_CASE_PARAM(decline_by_one_of_many, many_gen_params),
 	KUNIT_CASE(tree_is_idle_again_after_everything),

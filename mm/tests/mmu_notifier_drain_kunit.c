@@ -12,6 +12,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -156,6 +157,30 @@ static void first_insert_waits_for_sections(struct kunit *test)
 	expect_waits_for_section(test, m, mn_thread(test, mn_insert, x));
 	KUNIT_ASSERT_EQ(test, x->ret, 0);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
+	mn_remove(x);
+}
+
+static void register_null(void *arg)
+{
+	struct mn_mm *m = arg;
+
+	mmu_notifier_register(NULL, m->mm);
+}
+
+/* Nobody subscribes, and yet this is the first registration. */
+static void register_of_nobody_waits_for_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_to_cover(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	struct mn_thread *thread = mn_thread(test, register_null, m);
+
+	expect_waits_for_section(test, m, thread);
+	/* Or it may have died with mmap_lock held. */
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(thread));
+	mn_insert(x);
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
 	mn_remove(x);
 }
 
@@ -466,6 +491,118 @@ static void racing_first_inserts_drain_once(struct kunit *test)
 	mn_remove(x);
 }
 
+/* Registration and ->release */
+
+/*
+ * @join, done with @arg, returns while the ->release of a runs, which unregister
+ * calls, and leaves mmap_lock alone.
+ */
+static void expect_ignores_release(struct kunit *test, struct mn_sub *a,
+				   void (*join)(void *arg), void *arg)
+{
+	struct mn_thread *unregister = mn_thread(test, mn_unregister, a);
+	struct mn_thread *joins = mn_thread(test, join, arg);
+	bool mmap_lock_free;
+
+	mn_gate_close(&a->at_release);
+	mn_thread_run(unregister);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	mn_thread_run(joins);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(joins));
+	mmap_lock_free = mmap_read_trylock(a->m->mm);
+	if (mmap_lock_free)
+		mmap_read_unlock(a->m->mm);
+	KUNIT_EXPECT_TRUE(test, mmap_lock_free);
+	KUNIT_EXPECT_FALSE(test, mn_thread_ended(unregister));
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	/* In time or not: without it there is nothing to undo. */
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(joins));
+}
+
+static void register_ignores_a_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_sub(test, m, 'b');
+
+	expect_ignores_release(test, a, mn_register, b);
+	KUNIT_ASSERT_EQ(test, b->ret, 0);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR b+1 b-1");
+	mn_unregister(b);
+}
+
+static void register_under_mmap_lock_ignores_a_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_sub(test, m, 'b');
+
+	expect_ignores_release(test, a, mn_register_locked, b);
+	KUNIT_ASSERT_EQ(test, b->ret, 0);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR b+1 b-1");
+	mn_unregister(b);
+}
+
+static void get_and_put(void *arg)
+{
+	struct mn_mm *m = arg;
+	struct mmu_notifier *mn = mmu_notifier_get(&mn_refcount_ops, m->mm);
+
+	if (!IS_ERR(mn))
+		mmu_notifier_put(mn);
+}
+
+static void get_ignores_a_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+
+	expect_ignores_release(test, a, get_and_put, m);
+	mmu_notifier_synchronize();
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR pF");
+}
+
+static void first_insert_beside_hlist_ignores_a_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+
+	expect_ignores_release(test, a, mn_insert, x);
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR x+1");
+	mn_remove(x);
+}
+
+/* What it does wait for are sections, of those that are about to leave, too. */
+static void register_waits_for_sections_beside_a_release(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_sub(test, m, 'b');
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *unregister = mn_thread(test, mn_unregister, a);
+	struct mn_thread *thread = mn_thread(test, mn_register, b);
+
+	mn_gate_close(&a->at_release);
+	mn_thread_run(unregister);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(thread);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR a+1 a-1");
+	mn_unregister(b);
+}
+
 static struct kunit_case mn_drain_cases[] = {
 	KUNIT_CASE_PARAM(first_register_waits_for_sections, cover_gen_params),
 	KUNIT_CASE(first_register_is_told_of_what_begins),
@@ -474,6 +611,8 @@ static struct kunit_case mn_drain_cases[] = {
 	KUNIT_CASE_PARAM(register_beside_intervals_waits_for_sections,
 			 cover_gen_params),
 	KUNIT_CASE_PARAM(first_insert_waits_for_sections, cover_gen_params),
+	KUNIT_CASE_PARAM(register_of_nobody_waits_for_sections,
+			 cover_gen_params),
 	KUNIT_CASE_PARAM(first_insert_beside_hlist_waits_for_sections,
 			 cover_gen_params),
 	KUNIT_CASE_PARAM(unregister_waits_for_sections, cover_gen_params),
@@ -488,6 +627,11 @@ static struct kunit_case mn_drain_cases[] = {
 	KUNIT_CASE(first_register_leaves_no_lock_behind),
 	KUNIT_CASE(racing_first_inserts_all_wait_and_succeed),
 	KUNIT_CASE(racing_first_inserts_drain_once),
+	KUNIT_CASE(register_ignores_a_release),
+	KUNIT_CASE(register_under_mmap_lock_ignores_a_release),
+	KUNIT_CASE(get_ignores_a_release),
+	KUNIT_CASE(first_insert_beside_hlist_ignores_a_release),
+	KUNIT_CASE(register_waits_for_sections_beside_a_release),
 	{}
 };
 

@@ -111,6 +111,7 @@ void mn_map_more(struct kunit *test, struct mn_mm *m, unsigned long start);
 void mn_exit(void *m);
 void mn_drop(struct mn_mm *m);
 int mn_mm_refs(struct mn_mm *m);
+unsigned int mn_sections_open(struct mn_mm *m);
 unsigned long mn_address(unsigned int page);
 
 /* The locks that cover a section. */
@@ -176,6 +177,7 @@ struct mn_sub *mn_gotten(struct kunit *test, struct mn_mm *m);
 
 /* For threads: what is done to a struct mn_sub. */
 void mn_register(void *sub);
+void mn_register_locked(void *sub);
 void mn_unregister(void *sub);
 void mn_put(void *sub);
 void mn_synchronize(void *unused);
@@ -270,6 +272,7 @@ enum mn_warning {
 	MN_WARN_FIRST_INSERT_NO_USERS,
 	MN_WARN_INSERT_NO_USERS,
 	MN_WARN_INSERT_OPS,
+	MN_WARN_READ_NO_MM,
 	MN_WARN_REMOVE_NO_MM,
 	MN_WARN_REMOVE_TWICE,
 	MN_WARN_INVALIDATE_FAILS,

@@ -23,6 +23,7 @@
 #include <linux/string.h>
 
 #include "../internal.h"
+#include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
 
 /* How long a thread must not have moved to count as blocked. */
@@ -350,6 +351,17 @@ void mn_map_more(struct kunit *test, struct mn_mm *m, unsigned long start)
 	mn_map_anon(test, m, start + (MN_MAP_PAGES << PAGE_SHIFT));
 }
 
+/* Those that look at the tree, in slots and without */
+unsigned int mn_sections_open(struct mn_mm *m)
+{
+	struct mmu_notifier_subscriptions *subs = m->mm->notifier_subscriptions;
+	unsigned int i, open = READ_ONCE(subs->unslotted);
+
+	for (i = 0; i < subs->nr_slots; i++)
+		open += !!(READ_ONCE(subs->slot[i].state) & MN_SLOT_BUSY);
+	return open;
+}
+
 static void mn_mm_free(struct mn_test *t, struct mn_mm *m)
 {
 	if (!m->exited)
@@ -531,6 +543,15 @@ void mn_register(void *arg)
 	struct mn_sub *sub = arg;
 
 	sub->ret = mmu_notifier_register(&sub->mn, sub->m->mm);
+}
+
+void mn_register_locked(void *arg)
+{
+	struct mn_sub *sub = arg;
+
+	mmap_write_lock(sub->m->mm);
+	sub->ret = __mmu_notifier_register(&sub->mn, sub->m->mm);
+	mmap_write_unlock(sub->m->mm);
 }
 
 void mn_unregister(void *arg)
@@ -839,7 +860,7 @@ bool mn_section_ends(struct mn_section *section)
 void mn_expect_warning(enum mn_warning warning)
 {
 	static bool announced[MN_WARNINGS];
-	bool interval = warning >= MN_WARN_INSERT_NO_USERS;
+	bool interval = warning >= MN_WARN_FIRST_INSERT_NO_USERS;
 
 	if (!announced[warning])
 		pr_info("expect-splat: WARNING %s\n",

@@ -39,6 +39,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 
 #include "../internal.h"
 
@@ -248,7 +249,7 @@ static void lk_register(void)
 
 static void lk_unregister(void)
 {
-	mmu_notifier_unregister(&lk_sub, lk_mm);
+	mmu_notifier_unregister(&lk_sub, lk_sub.mm);
 }
 
 static void lk_insert(void)
@@ -266,6 +267,20 @@ static void lk_remove(void)
 static void lk_read_begin(void)
 {
 	mmu_interval_read_begin(&lk_interval);
+}
+
+/* For cases that end lk_mm themselves: the fixture gets another one. */
+static struct mm_struct *lk_replace_mm(void)
+{
+	struct mm_struct *mm = lk_mm;
+
+	lk_mm = mm_alloc();
+	return mm;
+}
+
+static void lk_exit_mm(void)
+{
+	mmput(lk_replace_mm());
 }
 
 /* Whether lockdep, might_sleep() or a WARN have complained in this boot. */
@@ -361,21 +376,6 @@ LK_CASE(reclaim_lock_in_end_right, false)
 	lk_in_end = lk_take_mutex;
 	lk_register();
 	lk_section(NULL);
-	lk_unregister();
-}
-
-LK_CASE(reclaim_lock_in_release_wrong, true)
-{
-	lk_in_release = lk_take_mutex;
-	lk_reclaim_under_mutex();
-	lk_register();
-	lk_unregister();
-}
-
-LK_CASE(reclaim_lock_in_release_right, false)
-{
-	lk_in_release = lk_take_mutex;
-	lk_register();
 	lk_unregister();
 }
 
@@ -593,6 +593,245 @@ LK_CASE(read_begin_in_callback_wrong, true)
 	lk_remove();
 }
 
+/*
+ * ->release is no callback of a section. It may wait for reclaim, and for a lock that
+ * is held elsewhere over whatever takes mmap_lock, registration for one.
+ */
+
+LK_CASE(reclaim_in_release_right, false)
+{
+	lk_in_release = lk_alloc_reclaim;
+	lk_register();
+	lk_unregister();
+	lk_register();
+	lk_exit_mm();
+	lk_unregister();
+}
+
+LK_CASE(reclaim_lock_in_release_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_register();
+	lk_unregister();
+	lk_register();
+	lk_exit_mm();
+	lk_unregister();
+}
+
+static void lk_take_mmap_lock(void)
+{
+	mmap_read_lock(lk_mm);
+	mmap_read_unlock(lk_mm);
+}
+
+LK_CASE(mmap_lock_under_release_lock_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_under_mutex(lk_take_mmap_lock);
+	lk_register();
+	lk_unregister();
+	lk_register();
+	lk_exit_mm();
+	lk_unregister();
+}
+
+LK_CASE(register_under_release_lock_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_under_mutex(lk_register);
+	lk_exit_mm();
+	lk_unregister();
+	lk_under_mutex(lk_register);
+	lk_unregister();
+}
+
+/* The first subscriber of an mm, and one that comes later */
+LK_CASE(later_register_under_release_lock_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	WARN_ON(mmu_notifier_register(&lk_decline_sub, lk_mm));
+	lk_under_mutex(lk_register);
+	lk_exit_mm();
+	lk_unregister();
+	mmu_notifier_unregister(&lk_decline_sub, lk_decline_sub.mm);
+}
+
+static struct mmu_notifier lk_gotten;
+
+static struct mmu_notifier *lk_alloc_notifier(struct mm_struct *mm)
+{
+	return &lk_gotten;
+}
+
+static void lk_free_notifier(struct mmu_notifier *sub)
+{
+}
+
+static const struct mmu_notifier_ops lk_get_ops = {
+	.release = lk_release,
+	.alloc_notifier = lk_alloc_notifier,
+	.free_notifier = lk_free_notifier,
+};
+
+static void lk_get(void)
+{
+	WARN_ON(IS_ERR(mmu_notifier_get(&lk_get_ops, lk_mm)));
+}
+
+static void lk_put(void)
+{
+	mmu_notifier_put(&lk_gotten);
+	mmu_notifier_synchronize();
+}
+
+LK_CASE(get_under_release_lock_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_under_mutex(lk_get);
+	lk_exit_mm();
+	lk_put();
+	lk_under_mutex(lk_get);
+	lk_put();
+}
+
+LK_CASE(insert_under_release_lock_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_under_mutex(lk_insert);
+	lk_under_mutex(lk_read_begin);
+	lk_under_mutex(lk_remove);
+	lk_exit_mm();
+	lk_unregister();
+}
+
+DEFINE_STATIC_SRCU(lk_srcu);
+
+static void lk_sync_srcu(void)
+{
+	synchronize_srcu(&lk_srcu);
+}
+
+/* As a driver's own reclaim does, for each mm that has its pages */
+static void lk_mmap_lock_in_srcu(void)
+{
+	int idx = srcu_read_lock(&lk_srcu);
+
+	lk_take_mmap_lock();
+	srcu_read_unlock(&lk_srcu, idx);
+}
+
+LK_CASE(srcu_in_release_right, false)
+{
+	lk_in_release = lk_sync_srcu;
+	lk_mmap_lock_in_srcu();
+	lk_register();
+	lk_exit_mm();
+	lk_unregister();
+	lk_register();
+	lk_unregister();
+}
+
+/* But nobody waits for a ->release with a lock that it takes. */
+
+LK_CASE(unregister_under_release_lock_wrong, true)
+{
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_unregister();
+	lk_in_release = NULL;
+	lk_register();
+	lk_under_mutex(lk_unregister);
+}
+
+LK_CASE(unregister_under_release_lock_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_unregister();
+	lk_in_release = NULL;
+	lk_register();
+	lk_unregister();
+}
+
+LK_CASE(unregister_after_exit_under_release_lock_wrong, true)
+{
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_exit_mm();
+	lk_under_mutex(lk_unregister);
+}
+
+LK_CASE(exit_under_release_lock_wrong, true)
+{
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_unregister();
+	lk_in_release = NULL;
+	lk_register();
+	lk_under_mutex(lk_exit_mm);
+	lk_unregister();
+}
+
+LK_CASE(put_under_release_lock_wrong, true)
+{
+	lk_in_release = lk_take_mutex;
+	lk_get();
+	lk_exit_mm();
+	lk_under_mutex(lk_put);
+}
+
+/* A lock that is held over what takes mmap_lock is not to be taken inside it. */
+LK_CASE(unregister_under_mmap_lock_wrong, true)
+{
+	lk_in_release = lk_take_mutex;
+	lk_under_mutex(lk_register);
+	mmap_write_lock(lk_mm);
+	lk_unregister();
+	mmap_write_unlock(lk_mm);
+}
+
+LK_CASE(unregister_under_mmap_lock_right, false)
+{
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	mmap_write_lock(lk_mm);
+	lk_unregister();
+	mmap_write_unlock(lk_mm);
+}
+
+/* One ->release may end another subscription, whoever calls it. */
+
+static const struct mmu_notifier_ops lk_other_ops = {
+	.release = lk_release,
+};
+
+static struct mmu_notifier lk_other_sub = { .ops = &lk_other_ops };
+
+static void lk_unregister_other(void)
+{
+	lk_in_release = NULL;
+	mmu_notifier_unregister(&lk_other_sub, lk_other_sub.mm);
+}
+
+LK_CASE(unregister_another_in_release_right, false)
+{
+	lk_in_release = lk_unregister_other;
+	WARN_ON(mmu_notifier_register(&lk_other_sub, lk_mm));
+	lk_register();
+	lk_unregister();
+}
+
+LK_CASE(unregister_another_in_release_of_exit_right, false)
+{
+	lk_in_release = lk_unregister_other;
+	WARN_ON(mmu_notifier_register(&lk_other_sub, lk_mm));
+	lk_register();
+	lk_exit_mm();
+	lk_unregister();
+}
+
 /* Callbacks under the page table lock do not sleep, wherever they are called. */
 
 LK_CASE(sleep_in_young_wrong, true)
@@ -711,6 +950,19 @@ LK_CASE(section_without_lock_wrong, true)
 	lk_unregister();
 }
 
+LK_CASE(section_under_another_lock_wrong, true)
+{
+	struct mmu_notifier_range range;
+
+	lk_register();
+	lk_range(&range);
+	mutex_lock(&lk_mutex);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	mutex_unlock(&lk_mutex);
+	lk_unregister();
+}
+
 LK_CASE(section_without_lock_right, false)
 {
 	lk_register();
@@ -730,6 +982,131 @@ LK_CASE(section_under_anon_vma_lock_right, false)
 	mmu_notifier_invalidate_range_end(&range);
 	anon_vma_unlock_read(lk_anon_vma);
 	lk_unregister();
+}
+
+/*
+ * munmap takes a VMA out of the tree before rmap ceases to lead to it, and another
+ * one may be there then: who comes by rmap finds none, or that one.
+ */
+
+static void lk_rmap_section(void)
+{
+	struct mmu_notifier_range range;
+
+	lk_range(&range);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+}
+
+LK_CASE(i_mmap_section_without_vma_right, false)
+{
+	address_space_init_once(&lk_mapping);
+	lk_register();
+	i_mmap_lock_read(&lk_mapping);
+	lk_rmap_section();
+	i_mmap_unlock_read(&lk_mapping);
+	i_mmap_lock_write(&lk_mapping);
+	lk_rmap_section();
+	i_mmap_unlock_write(&lk_mapping);
+	lk_unregister();
+}
+
+LK_CASE(i_mmap_section_over_another_vma_right, false)
+{
+	address_space_init_once(&lk_mapping);
+	lk_map_anon();
+	lk_register();
+	i_mmap_lock_read(&lk_mapping);
+	lk_rmap_section();
+	i_mmap_unlock_read(&lk_mapping);
+	lk_unregister();
+}
+
+LK_CASE(hugetlb_section_without_vma_right, false)
+{
+	lk_make_hugetlb_file();
+	lk_register();
+	i_mmap_lock_write(lk_hugetlb_file->f_mapping);
+	lk_rmap_section();
+	i_mmap_unlock_write(lk_hugetlb_file->f_mapping);
+	lk_unregister();
+	fput(lk_hugetlb_file);
+}
+
+LK_CASE(anon_vma_section_without_vma_right, false)
+{
+	struct mmu_notifier_range range;
+
+	lk_map_anon();
+	lk_register();
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, lk_mm, LK_END,
+				LK_END + PAGE_SIZE);
+	anon_vma_lock_read(lk_anon_vma);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	anon_vma_unlock_read(lk_anon_vma);
+	lk_unregister();
+}
+
+#ifdef CONFIG_PER_VMA_LOCK
+LK_CASE(section_under_vma_lock_right, false)
+{
+	struct vm_area_struct *vma;
+
+	lk_map_anon();
+	lk_register();
+	vma = lock_vma_under_rcu(lk_mm, LK_START);
+	if (WARN_ON(!vma))
+		return;
+	lk_rmap_section();
+	vma_end_read(vma);
+	lk_unregister();
+}
+#endif
+
+/* A section is of at least one address. */
+
+static void lk_section_of(unsigned long start, unsigned long end)
+{
+	struct mmu_notifier_range range;
+
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, lk_mm, start, end);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	mmap_read_unlock(lk_mm);
+}
+
+LK_CASE(section_of_no_address_wrong, true)
+{
+	lk_register();
+	lk_section_of(LK_START, LK_START);
+	lk_unregister();
+}
+
+LK_CASE(section_backwards_wrong, true)
+{
+	lk_register();
+	lk_section_of(LK_END, LK_START);
+	lk_unregister();
+}
+
+LK_CASE(section_of_one_address_right, false)
+{
+	lk_register();
+	lk_section_of(LK_START, LK_START + 1);
+	lk_unregister();
+}
+
+/* Nobody needs mmap_lock to insert once the mm has been made ready for intervals. */
+LK_CASE(insert_under_mmap_lock_right, false)
+{
+	WARN_ON(mmu_notifier_register(NULL, lk_mm));
+	mmap_read_lock(lk_mm);
+	lk_insert();
+	mmap_read_unlock(lk_mm);
+	lk_section(NULL);
+	lk_remove();
 }
 
 /* Each end has its start, and the other way round. */
@@ -776,28 +1153,21 @@ LK_CASE(nested_sections_right, false)
 	lk_unregister();
 }
 
-/* For cases that end lk_mm themselves: the fixture gets another one. */
-static struct mm_struct *lk_replace_mm(void)
-{
-	struct mm_struct *mm = lk_mm;
-
-	lk_mm = mm_alloc();
-	return mm;
-}
-
-/* The section does not meet the interval, so that its removal does not wait. */
+/*
+ * Without an interval, and with the hlist subscriber gone before: neither exit nor
+ * anybody else waits for the section.
+ */
 LK_CASE(section_open_at_destroy_wrong, true)
 {
 	struct mmu_notifier_range range;
 
-	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_END,
-					     PAGE_SIZE, &lk_interval_ops));
+	WARN_ON(mmu_notifier_register(&lk_other_sub, lk_mm));
+	mmu_notifier_unregister(&lk_other_sub, lk_mm);
 	lk_range(&range);
 	mmap_read_lock(lk_mm);
 	mmu_notifier_invalidate_range_start(&range);
 	mmap_read_unlock(lk_mm);
-	lk_remove();
-	mmput(lk_replace_mm());
+	lk_exit_mm();
 }
 
 /* A reference to the mm too few, and nobody to notice but the core */
@@ -814,7 +1184,7 @@ LK_CASE(interval_left_at_destroy_wrong, true)
 LK_CASE(interval_removed_after_exit_right, false)
 {
 	lk_insert();
-	mmput(lk_replace_mm());
+	lk_exit_mm();
 	lk_remove();
 }
 
@@ -958,8 +1328,6 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(reclaim_lock_in_start_excepted),
 	KUNIT_CASE(reclaim_lock_in_end_wrong),
 	KUNIT_CASE(reclaim_lock_in_end_right),
-	KUNIT_CASE(reclaim_lock_in_release_wrong),
-	KUNIT_CASE(reclaim_lock_in_release_right),
 	KUNIT_CASE(reclaim_lock_in_interval_wrong),
 	KUNIT_CASE(reclaim_lock_in_interval_right),
 	KUNIT_CASE(i_mmap_under_lock_in_start_wrong),
@@ -978,6 +1346,23 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(unregister_under_section_lock_right),
 	KUNIT_CASE(unregister_under_callback_lock_wrong),
 	KUNIT_CASE(read_begin_in_callback_wrong),
+	KUNIT_CASE(reclaim_in_release_right),
+	KUNIT_CASE(reclaim_lock_in_release_right),
+	KUNIT_CASE(mmap_lock_under_release_lock_right),
+	KUNIT_CASE(register_under_release_lock_right),
+	KUNIT_CASE(later_register_under_release_lock_right),
+	KUNIT_CASE(get_under_release_lock_right),
+	KUNIT_CASE(insert_under_release_lock_right),
+	KUNIT_CASE(srcu_in_release_right),
+	KUNIT_CASE(unregister_under_release_lock_wrong),
+	KUNIT_CASE(unregister_under_release_lock_right),
+	KUNIT_CASE(unregister_after_exit_under_release_lock_wrong),
+	KUNIT_CASE(exit_under_release_lock_wrong),
+	KUNIT_CASE(put_under_release_lock_wrong),
+	KUNIT_CASE(unregister_under_mmap_lock_wrong),
+	KUNIT_CASE(unregister_under_mmap_lock_right),
+	KUNIT_CASE(unregister_another_in_release_right),
+	KUNIT_CASE(unregister_another_in_release_of_exit_right),
 	KUNIT_CASE(sleep_in_young_wrong),
 	KUNIT_CASE(sleep_in_young_right),
 	KUNIT_CASE(sleep_in_arch_invalidate_wrong),
@@ -991,14 +1376,26 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(sleep_in_unwinding_end_wrong),
 	KUNIT_CASE(sleep_in_unwinding_end_right),
 	KUNIT_CASE(section_without_lock_wrong),
+	KUNIT_CASE(section_under_another_lock_wrong),
 	KUNIT_CASE(section_without_lock_right),
 	KUNIT_CASE(section_under_anon_vma_lock_right),
+	KUNIT_CASE(i_mmap_section_without_vma_right),
+	KUNIT_CASE(i_mmap_section_over_another_vma_right),
+	KUNIT_CASE(hugetlb_section_without_vma_right),
+	KUNIT_CASE(anon_vma_section_without_vma_right),
+#ifdef CONFIG_PER_VMA_LOCK
+	KUNIT_CASE(section_under_vma_lock_right),
+#endif
+	KUNIT_CASE(section_of_no_address_wrong),
+	KUNIT_CASE(section_backwards_wrong),
+	KUNIT_CASE(section_of_one_address_right),
+	KUNIT_CASE(insert_under_mmap_lock_right),
 	KUNIT_CASE(end_without_start_wrong),
 	KUNIT_CASE(end_of_another_range_wrong),
+	KUNIT_CASE(nested_sections_right),
 	KUNIT_CASE(section_open_at_destroy_wrong),
 	KUNIT_CASE(interval_left_at_destroy_wrong),
 	KUNIT_CASE(interval_removed_after_exit_right),
-	KUNIT_CASE(nested_sections_right),
 	KUNIT_CASE(declined_section_right),
 	KUNIT_CASE(unregister_in_release_right),
 #ifdef MMU_NOTIFIER_NEVER_SLEEPS

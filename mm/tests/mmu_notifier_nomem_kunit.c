@@ -3,8 +3,8 @@
  * DOC: KUnit suite of the mmu_notifier: when there is no memory
  *
  * Each allocation of register, get and insert fails once. The call says -ENOMEM
- * and leaves nothing behind: no structure, no reference, and a subscription that
- * can be used again.
+ * and leaves nothing behind: no reference, and a subscription that can be used
+ * again. The structure of the mm, once it is installed, stays.
  *
  * The slab's fault injection fails the nth allocation of the current task. As it
  * spares those that may wait for reclaim, unless told otherwise in debugfs, that
@@ -23,18 +23,22 @@
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/minmax.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
+#include <trace/events/kmem.h>
 #include <trace/events/percpu.h>
 
+#include "../mmu_notifier_internal.h"
 #include "../slab.h"
 #include "mmu_notifier_kunit.h"
 
@@ -47,6 +51,7 @@ enum nomem_call {
 	NOMEM_REGISTER,
 	NOMEM_REGISTER_LOCKED,
 	NOMEM_GET,
+	NOMEM_GET_LOCKED,
 	NOMEM_INSERT,
 	NOMEM_INSERT_LOCKED,
 };
@@ -59,20 +64,26 @@ struct nomem_param {
 	unsigned int fail_max;	/* with SRCU in big mode */
 };
 
+/* The structure and the slots, and for the hlist what SRCU does not have per CPU */
 static const struct nomem_param nomem[] = {
-	{ "first register", NOMEM_REGISTER, 0, 2, 3 },
+	{ "first register", NOMEM_REGISTER, 0, 3, 4 },
 	{ "later register", NOMEM_REGISTER, 'b', 0, 0 },
-	{ "register beside an interval", NOMEM_REGISTER, 'y', 0, 0 },
-	{ "first register_locked", NOMEM_REGISTER_LOCKED, 0, 2, 3 },
+	{ "register beside an interval", NOMEM_REGISTER, 'y', 1, 2 },
+	{ "first register_locked", NOMEM_REGISTER_LOCKED, 0, 3, 4 },
 	{ "later register_locked", NOMEM_REGISTER_LOCKED, 'b', 0, 0 },
-	{ "first get", NOMEM_GET, 0, 3, 4 },
+	{ "register_locked beside an interval", NOMEM_REGISTER_LOCKED, 'y', 1, 2 },
+	{ "first get", NOMEM_GET, 0, 4, 5 },
 	{ "later get", NOMEM_GET, 'b', 1, 1 },
-	{ "get beside an interval", NOMEM_GET, 'y', 1, 1 },
+	{ "get beside an interval", NOMEM_GET, 'y', 2, 3 },
 	{ "get of what is there", NOMEM_GET, 'p', 0, 0 },
-	{ "first insert", NOMEM_INSERT, 0, 2, 3 },
+	{ "first get_locked", NOMEM_GET_LOCKED, 0, 4, 5 },
+	{ "later get_locked", NOMEM_GET_LOCKED, 'b', 1, 1 },
+	{ "get_locked beside an interval", NOMEM_GET_LOCKED, 'y', 2, 3 },
+	{ "get_locked of what is there", NOMEM_GET_LOCKED, 'p', 0, 0 },
+	{ "first insert", NOMEM_INSERT, 0, 2, 2 },
 	{ "first insert beside the hlist", NOMEM_INSERT, 'b', 0, 0 },
 	{ "later insert", NOMEM_INSERT, 'y', 0, 0 },
-	{ "first insert_locked", NOMEM_INSERT_LOCKED, 0, 2, 3 },
+	{ "first insert_locked", NOMEM_INSERT_LOCKED, 0, 2, 2 },
 	{ "insert_locked beside the hlist", NOMEM_INSERT_LOCKED, 'b', 0, 0 },
 	{ "later insert_locked", NOMEM_INSERT_LOCKED, 'y', 0, 0 },
 };
@@ -105,21 +116,17 @@ static struct nomem *nomem_new(struct kunit *test,
 	return n;
 }
 
-static int nomem_register_locked(struct nomem *n)
-{
-	int ret;
-
-	mmap_write_lock(n->m->mm);
-	ret = __mmu_notifier_register(&n->a->mn, n->m->mm);
-	mmap_write_unlock(n->m->mm);
-	return ret;
-}
-
 static int nomem_get(struct nomem *n)
 {
 	struct mmu_notifier *mn;
 
-	mn = mmu_notifier_get(&mn_refcount_ops, n->m->mm);
+	if (n->call == NOMEM_GET) {
+		mn = mmu_notifier_get(&mn_refcount_ops, n->m->mm);
+	} else {
+		mmap_write_lock(n->m->mm);
+		mn = mmu_notifier_get_locked(&mn_refcount_ops, n->m->mm);
+		mmap_write_unlock(n->m->mm);
+	}
 	if (IS_ERR(mn))
 		return PTR_ERR(mn);
 	n->got = mn_sub_of(mn);
@@ -133,8 +140,10 @@ static int nomem_subscribe(struct nomem *n)
 		mn_register(n->a);
 		return n->a->ret;
 	case NOMEM_REGISTER_LOCKED:
-		return nomem_register_locked(n);
+		mn_register_locked(n->a);
+		return n->a->ret;
 	case NOMEM_GET:
+	case NOMEM_GET_LOCKED:
 		return nomem_get(n);
 	case NOMEM_INSERT:
 		/* As left by somebody; a failed insert is to clear it. */
@@ -154,11 +163,16 @@ static bool nomem_registers(struct nomem *n)
 	return n->call == NOMEM_REGISTER || n->call == NOMEM_REGISTER_LOCKED;
 }
 
+static bool nomem_gets(struct nomem *n)
+{
+	return n->call == NOMEM_GET || n->call == NOMEM_GET_LOCKED;
+}
+
 static void nomem_unsubscribe(struct nomem *n)
 {
 	if (nomem_registers(n))
 		mn_unregister(n->a);
-	else if (n->call == NOMEM_GET)
+	else if (nomem_gets(n))
 		mn_put(n->got);
 	else
 		mn_remove(n->x);
@@ -179,7 +193,7 @@ static int nomem_heard(struct nomem *n)
 {
 	if (nomem_registers(n))
 		return atomic_read(&n->a->starts);
-	if (n->call == NOMEM_GET)
+	if (nomem_gets(n))
 		return atomic_read(&n->got->starts);
 	return atomic_read(&n->x->calls);
 }
@@ -365,7 +379,8 @@ static void expect_same_state(struct kunit *test, struct nomem *n,
 
 	KUNIT_EXPECT_EQ(test, now.refs, before->refs);
 	KUNIT_EXPECT_EQ(test, now.users, before->users);
-	KUNIT_EXPECT_PTR_EQ(test, now.subs, before->subs);
+	if (before->subs)
+		KUNIT_EXPECT_PTR_EQ(test, now.subs, before->subs);
 }
 
 static void expect_failed(struct kunit *test, struct nomem *n, int ret,
@@ -376,8 +391,11 @@ static void expect_failed(struct kunit *test, struct nomem *n, int ret,
 	KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
 	expect_same_state(test, n, before);
 	KUNIT_EXPECT_NULL(test, n->x->mni.mm);
-	/* What alloc_notifier gave, if that did not fail itself, is freed. */
-	if (n->call == NOMEM_GET && nth > 1)
+	/*
+	 * What alloc_notifier gave, if that did not fail itself, is freed. Without
+	 * mmap_lock it comes last.
+	 */
+	if (n->call == NOMEM_GET_LOCKED && nth > 1)
 		KUNIT_EXPECT_EQ(test, strlen(heard), strlen("pF"));
 	else
 		KUNIT_EXPECT_STREQ(test, heard, "");
@@ -474,20 +492,25 @@ static unsigned long objects(struct kmem_cache *cache)
 	return info.active_objs;
 }
 
-/* Of the structure, which an mm keeps when the subscription is over */
-static struct kmem_cache *structures(struct kunit *test)
+/* Of a part of the structure, which an mm keeps when the subscription is over */
+static struct kmem_cache *cache_of(const void *object)
+{
+	return virt_to_slab(object)->slab_cache;
+}
+
+static struct mmu_notifier_subscriptions *structure(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 
 	mn_unregister(mn_registered(test, m, 'b'));
-	return virt_to_slab(m->mm->notifier_subscriptions)->slab_cache;
+	return m->mm->notifier_subscriptions;
 }
 
-/* The structure itself, when what it points to cannot be had. */
+/* The structure itself, when its slots cannot be had */
 static void failed_register_frees_the_structure(struct kunit *test)
 {
 	struct mn_sub *a = mn_sub(test, mn_mm(test), 'a');
-	struct kmem_cache *cache = structures(test);
+	struct kmem_cache *cache = cache_of(structure(test));
 	unsigned long before = objects(cache);
 	int i, failures = 0;
 
@@ -502,12 +525,13 @@ static void failed_register_frees_the_structure(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, failures, MN_FAILURES);
 }
 
-/* The same when it is the per-CPU memory of its domain. */
-static void expect_structures_freed(struct kunit *test, unsigned int nth,
-				    struct nomem_room *room)
+#ifdef CONFIG_TREE_SRCU
+/* What SRCU has allocated before, when it is its per-CPU memory. */
+static void expect_domains_freed(struct kunit *test, unsigned int nth,
+				 struct nomem_room *room)
 {
 	struct nomem *n = nomem_new(test, test->param_value);
-	struct kmem_cache *cache = structures(test);
+	struct kmem_cache *cache = cache_of(structure(test)->srcu.srcu_sup);
 	unsigned long before = objects(cache);
 	int i, failures = 0;
 	bool failed;
@@ -517,27 +541,33 @@ static void expect_structures_freed(struct kunit *test, unsigned int nth,
 			failures += room->failures;
 			continue;
 		}
-		/* Somebody made room. This mm has its structure now. */
+		/* Somebody made room. This mm has its domain now. */
 		nomem_unsubscribe(n);
+		nomem_end(n);
 		n = nomem_new(test, test->param_value);
 	}
+	nomem_end(n);
 	KUNIT_EXPECT_GE(test, failures, MN_FAILURES * 3 / 4);
 	KUNIT_EXPECT_LT(test, objects(cache), before + MN_FAILURES / 2);
 }
-#else
-static void expect_structures_freed(struct kunit *test, unsigned int nth,
-				    struct nomem_room *room)
+#endif
+#endif
+
+#if !defined(CONFIG_SLUB_DEBUG) || !defined(CONFIG_TREE_SRCU)
+static void expect_domains_freed(struct kunit *test, unsigned int nth,
+				 struct nomem_room *room)
 {
 }
 #endif
 
-static const void *nomem_first_gen_params(const void *prev, char *desc)
+/* Those that make the domain, and nothing else */
+static const void *nomem_domain_gen_params(const void *prev, char *desc)
 {
 	const struct nomem_param *param = prev;
 
 	do {
 		param = nomem_gen_params(param, desc);
-	} while (param && param->beside);
+	} while (param && (param->beside != 'y' || !param->fail_min));
 	return param;
 }
 
@@ -557,10 +587,75 @@ static void per_cpu_allocation_fails(struct kunit *test)
 	}
 	KUNIT_ASSERT_GT_MSG(test, room->failures, 0, "there always was room");
 	/* What get allocates beside it, the fixture keeps. */
-	if (param->call != NOMEM_GET)
-		expect_structures_freed(test, nth, room);
+	if (param->call != NOMEM_GET && param->call != NOMEM_GET_LOCKED)
+		expect_domains_freed(test, nth, room);
 	kunit_info(test, "allocation %u, try %u; took %zu KiB of each of %u CPUs\n",
 		   nth, tries, room->most / SZ_1K, num_possible_cpus());
+}
+
+/* Where memory is asked for while page faults of the mm have to wait */
+struct nomem_watch {
+	struct task_struct *task;
+	struct rw_semaphore *lock;
+	unsigned int unlocked;
+	unsigned int locked;
+};
+
+static void nomem_on_kmalloc(void *data, unsigned long call_site, const void *ptr,
+			     size_t bytes_req, size_t bytes_alloc, gfp_t gfp,
+			     int node)
+{
+	struct nomem_watch *watch = data;
+
+	/* Reclaim is waited for by those alone who may wait for it. */
+	if (current != watch->task || !gfpflags_allow_blocking(gfp))
+		return;
+	if (rwsem_is_locked(watch->lock))
+		watch->locked++;
+	else
+		watch->unlocked++;
+}
+
+/* Of one attempt; false where nobody can watch */
+static bool nomem_watched(struct nomem *n, struct nomem_watch *watch)
+{
+	watch->task = current;
+	watch->lock = &n->m->mm->mmap_lock;
+	if (register_trace_kmalloc(nomem_on_kmalloc, watch))
+		return false;
+	nomem_subscribe(n);
+	unregister_trace_kmalloc(nomem_on_kmalloc, watch);
+	tracepoint_synchronize_unregister();
+	return true;
+}
+
+static const struct nomem_param nomem_unlocked[] = {
+	{ "first register", NOMEM_REGISTER, 0, 3 },
+	{ "register beside an interval", NOMEM_REGISTER, 'y', 1 },
+	{ "first get", NOMEM_GET, 0, 3 },
+	{ "get beside an interval", NOMEM_GET, 'y', 1 },
+	{ "first insert", NOMEM_INSERT, 0, 2 },
+	{ "first insert beside the hlist", NOMEM_INSERT, 'b', 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(nomem_unlocked, nomem_unlocked, desc);
+
+/* But for what the driver itself allocates in alloc_notifier */
+static void memory_comes_before_mmap_lock(struct kunit *test)
+{
+	const struct nomem_param *param = test->param_value;
+	struct nomem_watch *watch = mn_alloc(test, sizeof(*watch));
+	struct nomem *n = nomem_new(test, param);
+	bool over;
+
+	/* Whatever is allocated once and kept, as names for lockdep */
+	nomem_attempt(test, 0, &over, NULL);
+	if (!nomem_watched(n, watch))
+		kunit_skip(test, "needs TRACEPOINTS");
+	KUNIT_EXPECT_EQ(test, watch->locked, nomem_gets(n));
+	KUNIT_EXPECT_GE(test, watch->unlocked, param->fail_min);
+	expect_subscribed(test, n);
+	nomem_end(n);
 }
 
 static bool was_ignored;
@@ -593,7 +688,9 @@ static void mn_nomem_exit(struct kunit_suite *suite)
 
 static struct kunit_case mn_nomem_cases[] = {
 	KUNIT_CASE_PARAM(each_allocation_fails_once, nomem_gen_params),
-	KUNIT_CASE_PARAM(per_cpu_allocation_fails, nomem_first_gen_params),
+	KUNIT_CASE_PARAM(per_cpu_allocation_fails, nomem_domain_gen_params),
+	KUNIT_CASE_PARAM(memory_comes_before_mmap_lock,
+			 nomem_unlocked_gen_params),
 #ifdef CONFIG_SLUB_DEBUG
 	KUNIT_CASE(failed_register_frees_the_structure),
 #endif

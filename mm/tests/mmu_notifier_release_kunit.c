@@ -260,6 +260,11 @@ static void put_self(struct mn_sub *sub)
 	mn_put(sub);
 }
 
+static void put_other(struct mn_sub *sub)
+{
+	mn_put(sub->other);
+}
+
 static void put_from_release(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -416,6 +421,255 @@ static void put_awaits_a_release_that_unregisters(struct kunit *test)
 }
 
 /*
+ * Whoever unregisters calls a ->release that unregisters: within that of exit, or
+ * without an exit.
+ */
+
+static void unregister_from_a_release_within_that_of_exit(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit;
+
+	c->on_release = unregister_other;
+	c->other = b;
+	b->on_release = unregister_other;
+	b->other = a;
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR aR");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 2);
+	mn_unregister(c);
+}
+
+/* The one whose ->release exit is in */
+static void unregister_the_one_that_exit_releases_from_another(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit;
+
+	c->on_release = unregister_other;
+	c->other = b;
+	b->on_release = unregister_other;
+	b->other = c;
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR aR");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 2);
+	mn_unregister(a);
+}
+
+static void unregister_self_within_the_release_of_exit_warns(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit;
+
+	c->on_release = unregister_other;
+	c->other = b;
+	b->on_release = unregister_self;
+	mn_expect_warning(MN_WARN_UNREGISTER_TWICE);
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 2);
+	mn_unregister(c);
+}
+
+static void put_within_the_release_of_exit(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit;
+
+	c->on_release = unregister_other;
+	c->other = b;
+	b->on_release = put_other;
+	b->other = p;
+	exit = mn_thread_start(test, mn_exit, m);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
+	mmu_notifier_synchronize();
+	/* Exit has not set out to call that of p yet. */
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR pF");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 2);
+	mn_unregister(c);
+}
+
+static void unregister_from_the_release_of_unregister(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *unregister;
+
+	a->on_release = unregister_other;
+	a->other = b;
+	unregister = mn_thread_start(test, mn_unregister, a);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(unregister));
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR bR c+1 c-1");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 3);
+	mn_unregister(c);
+}
+
+static void unregister_self_from_the_release_of_unregister_warns(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_thread *unregister;
+	int before = mn_mm_refs(m);
+
+	a->on_release = unregister_self;
+	mn_expect_warning(MN_WARN_UNREGISTER_TWICE);
+	unregister = mn_thread_start(test, mn_unregister, a);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(unregister));
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before - 1);
+}
+
+static void put_from_the_release_of_unregister(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_thread *unregister;
+
+	a->on_release = put_other;
+	a->other = p;
+	unregister = mn_thread_start(test, mn_unregister, a);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(unregister));
+	mmu_notifier_synchronize();
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR pF");
+}
+
+/* Who is in a ->release delays only those who have to wait for this one. */
+
+static void unregister_beside_a_release_of_unregister(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_thread *stuck = mn_thread(test, mn_unregister, a);
+	struct mn_thread *unregister = mn_thread(test, mn_unregister, b);
+
+	mn_gate_close(&a->at_release);
+	mn_thread_run(stuck);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	mn_thread_run(unregister);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(stuck));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR bR");
+}
+
+static void unregister_beside_a_release_of_exit(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_thread *exit = mn_thread(test, mn_exit, m);
+	struct mn_thread *unregister = mn_thread(test, mn_unregister, a);
+
+	mn_gate_close(&b->at_release);
+	mn_thread_run(exit);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&b->at_release));
+	mn_thread_run(unregister);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	mn_gate_open(&b->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "bR aR");
+	mn_unregister(b);
+}
+
+static void put_beside_a_release_of_unregister(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_thread *stuck = mn_thread(test, mn_unregister, a);
+	struct mn_thread *sync = mn_thread(test, mn_synchronize, NULL);
+
+	mn_gate_close(&a->at_release);
+	mn_thread_run(stuck);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	mn_put(p);
+	mn_thread_run(sync);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(sync));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR pF");
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(stuck));
+}
+
+/* Its own ->release is over, and yet exit is not: b's is called by unregister. */
+static void exit_awaits_unregisters_of_others(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_sub *c = mn_registered(test, m, 'c');
+	struct mn_thread *exit = mn_thread(test, mn_exit, m);
+	struct mn_thread *one = mn_thread(test, mn_unregister, a);
+	struct mn_thread *two = mn_thread(test, mn_unregister, b);
+
+	mn_gate_close(&a->at_release);
+	mn_gate_close(&b->at_release);
+	mn_thread_run(one);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&a->at_release));
+	mn_thread_run(two);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&b->at_release));
+	mn_thread_run(exit);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
+	KUNIT_EXPECT_EQ(test, atomic_read(&c->releases), 1);
+	mn_gate_open(&a->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(one));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(exit));
+	KUNIT_EXPECT_TRUE(test, page_is_mapped(m));
+	mn_gate_open(&b->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(two));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR bR cR");
+	mn_unregister(c);
+}
+
+/*
+ * Exit is in the ->release of b, and another task in that of a, which
+ * unregisters b: that one waits for exit, and exit for nobody.
+ */
+static void release_awaits_that_of_exit(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	struct mn_thread *exit = mn_thread(test, mn_exit, m);
+	struct mn_thread *unregister = mn_thread(test, mn_unregister, a);
+
+	a->on_release = unregister_other;
+	a->other = b;
+	mn_gate_close(&b->at_release);
+	mn_thread_run(exit);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&b->at_release));
+	mn_thread_run(unregister);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(unregister));
+	KUNIT_EXPECT_EQ(test, atomic_read(&a->releases), 1);
+	mn_gate_open(&b->at_release);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(exit));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "bR aR");
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 1);
+}
+
+/*
  * Whoever drops the last reference to the mm takes the structure of the
  * subscriptions along. What is wrong with that shows in the kernel log.
  */
@@ -494,6 +748,18 @@ static struct kunit_case mn_release_cases[] = {
 	KUNIT_CASE(unregister_from_release_one_that_was_before),
 	KUNIT_CASE(unregister_awaits_a_release_that_unregisters),
 	KUNIT_CASE(put_awaits_a_release_that_unregisters),
+	KUNIT_CASE(unregister_from_a_release_within_that_of_exit),
+	KUNIT_CASE(unregister_the_one_that_exit_releases_from_another),
+	KUNIT_CASE(unregister_self_within_the_release_of_exit_warns),
+	KUNIT_CASE(put_within_the_release_of_exit),
+	KUNIT_CASE(unregister_from_the_release_of_unregister),
+	KUNIT_CASE(unregister_self_from_the_release_of_unregister_warns),
+	KUNIT_CASE(put_from_the_release_of_unregister),
+	KUNIT_CASE(unregister_beside_a_release_of_unregister),
+	KUNIT_CASE(unregister_beside_a_release_of_exit),
+	KUNIT_CASE(put_beside_a_release_of_unregister),
+	KUNIT_CASE(exit_awaits_unregisters_of_others),
+	KUNIT_CASE(release_awaits_that_of_exit),
 	KUNIT_CASE(put_may_drop_the_last_reference),
 	KUNIT_CASE(unregister_may_drop_the_last_reference),
 	KUNIT_CASE(remove_may_drop_the_last_reference),

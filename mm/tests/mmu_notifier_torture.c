@@ -162,6 +162,8 @@ static const char *const tt_stat_names[TT_STATS] = {
 	[TT_DECLINED_INJECTED] = "declined by fault injection",
 	[TT_UNWOUND] = "ends after another one declined",
 	[TT_UNCOUNTED] = "sections before anybody subscribed",
+	[TT_ALONE] = "sections outside of the domain",
+	[TT_UNSLOTTED] = "sections without a slot",
 	[TT_COVER_MMAP_READ] = "under mmap_lock for read",
 	[TT_COVER_MMAP_WRITE] = "under mmap_lock for write",
 	[TT_COVER_VMA] = "under the lock of a VMA",
@@ -170,6 +172,7 @@ static const char *const tt_stat_names[TT_STATS] = {
 	[TT_FOREIGN] = "callbacks for sections of others",
 	[TT_REGISTERED] = "registered",
 	[TT_REGISTERED_FIRST] = "registered as the first of an mm",
+	[TT_REGISTERED_NOBODY] = "registered nobody",
 	[TT_UNREGISTERED] = "unregistered",
 	[TT_UNREGISTERED_LOCKED] = "unregistered under mmap_lock",
 	[TT_UNREGISTERED_EXITED] = "unregistered when the mm had no user",
@@ -183,6 +186,7 @@ static const char *const tt_stat_names[TT_STATS] = {
 	[TT_FREED] = "freed",
 	[TT_SYNCHRONIZED] = "synchronized",
 	[TT_INSERTED] = "inserted",
+	[TT_INSERTED_LOCKED] = "inserted under mmap_lock for read",
 	[TT_REMOVED] = "removed",
 	[TT_REMOVED_EXITED] = "removed when the mm had no user",
 	[TT_READ] = "reads",
@@ -793,7 +797,7 @@ static struct tt_int *tt_insert_new(struct tt_thread *t, struct tt_mm *tm,
 
 	if (!i)
 		return NULL;
-	err = tt_int_insert(i, tt_below(t, 2));
+	err = tt_int_insert(i, tt_below(t, TT_HOLDS));
 	if (!err)
 		return i;
 	tt_bug("insertion fails: %d", err);

@@ -41,6 +41,8 @@ enum tt_stat {
 	TT_DECLINED_INJECTED,
 	TT_UNWOUND,
 	TT_UNCOUNTED,
+	TT_ALONE,
+	TT_UNSLOTTED,
 	TT_COVER_MMAP_READ,
 	TT_COVER_MMAP_WRITE,
 	TT_COVER_VMA,
@@ -49,6 +51,7 @@ enum tt_stat {
 	TT_FOREIGN,
 	TT_REGISTERED,
 	TT_REGISTERED_FIRST,
+	TT_REGISTERED_NOBODY,
 	TT_UNREGISTERED,
 	TT_UNREGISTERED_LOCKED,
 	TT_UNREGISTERED_EXITED,
@@ -62,6 +65,7 @@ enum tt_stat {
 	TT_FREED,
 	TT_SYNCHRONIZED,
 	TT_INSERTED,
+	TT_INSERTED_LOCKED,
 	TT_REMOVED,
 	TT_REMOVED_EXITED,
 	TT_READ,
@@ -229,7 +233,7 @@ bool tt_seat_offer(struct tt_mm *tm, enum tt_kind kind, unsigned int seat,
 #define TT_MAGIC	0x74746f72
 #define TT_FREED_MAGIC	0x66726565
 
-/* What ->release does beside, when exit calls it */
+/* What ->release does beside; itself it unregisters only when exit calls it. */
 enum tt_whim {
 	TT_WHIM_NOTHING,
 	TT_WHIM_UNREGISTER_SELF,
@@ -255,7 +259,7 @@ struct tt_sub {
 	enum tt_whim whim;
 	atomic_t stage;
 	struct task_struct *leaver;
-	bool in_release;	/* which exit calls, it unregisters itself */
+	struct task_struct *releaser;	/* that is in ->release */
 	atomic_t users;		/* gets that have returned minus puts that began */
 	atomic_t open;		/* starts minus ends */
 	atomic_t busy;		/* callbacks that run, other than release */
@@ -313,7 +317,16 @@ struct tt_int {
 
 struct tt_int *tt_int_new(struct tt_mm *tm, unsigned int seat,
 			  struct tt_thread *t);
-int tt_int_insert(struct tt_int *i, bool locked);
+
+/* What is held by who inserts */
+enum tt_hold {
+	TT_HOLD_NOTHING,
+	TT_HOLD_WRITE,	/* mmap_lock */
+	TT_HOLD_READ,	/* after a registration of nobody */
+	TT_HOLDS
+};
+
+int tt_int_insert(struct tt_int *i, enum tt_hold hold);
 void tt_int_remove(struct tt_int *i);
 void tt_int_read(struct tt_int *i, struct tt_thread *t);
 void tt_int_drop(struct tt_int *i);

@@ -15,8 +15,10 @@
 #include <linux/rbtree.h>
 #include <linux/rculist.h>
 #include <linux/sched/mm.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/wait.h>
 
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_torture.h"
@@ -38,37 +40,25 @@ const char *const tt_busted_names[TT_BUSTED_MODES] = {
 
 /* Registration */
 
-/*
- * Publish without passing through the locks of the mm. The structure is that of
- * an mm which has nothing to pass through.
- */
-static void tt_publish_early(struct mm_struct *mm)
-{
-	struct mm_struct *donor = mm_alloc();
-	struct mmu_notifier_subscriptions *subs;
-
-	if (!donor)
-		return;
-	mmap_write_lock_nested(donor, SINGLE_DEPTH_NESTING);
-	if (!mn_itree_enable(donor)) {
-		subs = donor->notifier_subscriptions;
-		donor->notifier_subscriptions = NULL;
-		/* Pairs with the address dependency in mn_subscriptions(). */
-		smp_store_release(&mm->notifier_subscriptions, subs);
-	}
-	mmap_write_unlock(donor);
-	/* Takes the mmap_lock of the donor, and that of @mm is held. */
-	mmput_async(donor);
-}
-
-static void tt_init_by_hand(struct mmu_notifier *mn, struct mm_struct *mm)
+static void tt_init_by_hand(struct mmu_notifier_subscriptions *subs,
+			    struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	mmgrab(mm);
 	mn->mm = mm;
 	mn->users = 1;
-	mn->state = MN_LIVE;
-	INIT_HLIST_NODE(&mn->leave);
 	mn_debug_subscribe(mn);
+	spin_lock(&subs->lock);
+	mn->state = MN_LIVE;
+	hlist_add_head(&mn->queue, &subs->owed);
+	spin_unlock(&subs->lock);
+}
+
+static void tt_flip(struct mmu_notifier_subscriptions *subs)
+{
+	spin_lock(&subs->lock);
+	/* Pairs with the acquire of sections, as the flip of the core does. */
+	smp_store_release(&subs->flags, subs->flags ^ MN_RANGE_PHASE);
+	spin_unlock(&subs->lock);
 }
 
 /* Flip the phase, and say that it is done before the sections of old are. */
@@ -77,21 +67,23 @@ static void tt_flip_early(struct mmu_notifier_subscriptions *subs,
 {
 	struct mmu_notifier *mn = &sub->mn;
 	unsigned int old = mn_phase(READ_ONCE(subs->flags));
+	unsigned int idle = old ^ MN_RANGE_PHASE;
 
-	hlist_add_head(&mn->link[!old], &subs->hlist[!old]);
-	mn_flip(subs);
+	hlist_add_head(mn_link(mn, idle), mn_list(subs, idle));
+	tt_flip(subs);
 	tt_sub_subscribed(sub);
 	/* What follows is for the registrations to come. */
 	synchronize_srcu_expedited(&subs->srcu);
-	hlist_add_head(&mn->link[old], &subs->hlist[old]);
+	hlist_add_head(mn_link(mn, old), mn_list(subs, old));
 }
 
 /* One list would do, would it not? */
 static void tt_add_to_both(struct mmu_notifier_subscriptions *subs,
 			   struct mmu_notifier *mn)
 {
-	hlist_add_head_rcu(&mn->link[0], &subs->hlist[0]);
-	hlist_add_head_rcu(&mn->link[1], &subs->hlist[1]);
+	hlist_add_head_rcu(&mn->link[0], mn_list(subs, 0));
+	hlist_add_head_rcu(&mn->link[1], mn_list(subs, MN_RANGE_PHASE));
+	mn_itree_drain(subs);
 	synchronize_srcu_expedited(&subs->srcu);
 }
 
@@ -99,9 +91,9 @@ static void tt_register_by_hand(struct tt_sub *sub, struct mm_struct *mm)
 {
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
 
-	tt_init_by_hand(&sub->mn, mm);
+	tt_init_by_hand(subs, &sub->mn, mm);
 	mutex_lock(&subs->switching);
-	mn_set_flags(subs, MN_OPS_OF_HLIST | MN_OP_MAY_DECLINE);
+	mn_set_flags(subs, MN_OPS_OF_HLIST);
 	if (tt_busted == TT_BUSTED_DRAIN)
 		tt_flip_early(subs, sub);
 	else
@@ -109,12 +101,21 @@ static void tt_register_by_hand(struct tt_sub *sub, struct mm_struct *mm)
 	mutex_unlock(&subs->switching);
 }
 
-/* Have sections count themselves, but do not wait for those that don't. */
+/* Have sections look at the tree, but do not wait for those that don't. */
 static void tt_enable_itree(struct mmu_notifier_subscriptions *subs)
 {
-	mn_set_flags(subs, MN_RANGE_ITREE);
+	mn_set_flags(subs, MN_ITREE_ENABLED);
 	/* Pairs with the acquire in mmu_interval_notifier_insert(). */
 	smp_store_release(&subs->itree_ready, true);
+}
+
+/* Install without passing through the locks of the mm. */
+static void tt_install_early(struct mm_struct *mm)
+{
+	struct mmu_notifier_subscriptions *subs = mn_subscriptions_get(mm);
+
+	if (subs)
+		subs->drained = true;
 }
 
 /* What a registration, get or insertion does first if it is the first. */
@@ -122,9 +123,14 @@ void tt_prepare(struct mm_struct *mm)
 {
 	mmap_assert_write_locked(mm);
 	if (tt_busted == TT_BUSTED_FIRST && !mm_has_notifiers(mm))
-		tt_publish_early(mm);
+		tt_install_early(mm);
 	if (tt_busted == TT_BUSTED_READY && mm_has_notifiers(mm))
 		tt_enable_itree(mm->notifier_subscriptions);
+}
+
+static bool tt_was_registered(struct mm_struct *mm)
+{
+	return mm_has_notifiers(mm) && mm->notifier_subscriptions->hlist_used;
 }
 
 /* The caller holds mmap_lock for write. */
@@ -132,7 +138,7 @@ int tt_register(struct tt_sub *sub, struct mm_struct *mm)
 {
 	tt_prepare(mm);
 	if ((tt_busted == TT_BUSTED_DRAIN ||
-	     tt_busted == TT_BUSTED_LATECOMER) && mm_has_notifiers(mm)) {
+	     tt_busted == TT_BUSTED_LATECOMER) && tt_was_registered(mm)) {
 		tt_register_by_hand(sub, mm);
 		return 0;
 	}
@@ -146,18 +152,26 @@ static bool tt_release_by_hand(struct mmu_notifier_subscriptions *subs,
 			       struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	bool live;
-	int idx;
 
-	idx = srcu_read_lock(&subs->srcu);
 	spin_lock(&subs->lock);
 	live = mn->state == MN_LIVE;
-	if (live)
-		mn->state = MN_LEAVING;
+	if (live) {
+		hlist_del_init(&mn->queue);
+		mn->state = MN_GONE;
+		subs->releasing++;
+	}
 	spin_unlock(&subs->lock);
-	if (live && mn->ops->release)
+	if (!live)
+		return false;
+
+	if (mn->ops->release)
 		mn->ops->release(mn, mm);
-	srcu_read_unlock(&subs->srcu, idx);
-	return live;
+	spin_lock(&subs->lock);
+	/* Pairs with the acquire of exit. */
+	smp_store_release(&subs->releasing, subs->releasing - 1);
+	spin_unlock(&subs->lock);
+	wake_up_all(&subs->wq);
+	return true;
 }
 
 /* Off the lists, and that is that. */
@@ -198,10 +212,11 @@ static int tt_call_starts(struct mmu_notifier_subscriptions *subs,
 	struct hlist_node *node;
 	int err = 0;
 
-	hlist_for_each(node, &subs->hlist[phase]) {
+	hlist_for_each(node, mn_list(subs, phase)) {
+		struct hlist_node *first = (void *)node - phase;
 		struct mmu_notifier *mn;
 
-		mn = container_of(node - phase, struct mmu_notifier, link[0]);
+		mn = container_of(first, struct mmu_notifier, link[0]);
 		if (mn->ops->invalidate_range_start)
 			err = mn->ops->invalidate_range_start(mn, range);
 		if (err)
@@ -210,37 +225,57 @@ static int tt_call_starts(struct mmu_notifier_subscriptions *subs,
 	return err;
 }
 
-/* A start that fails has told nobody, one should think. */
-static int tt_start_by_hand(struct mmu_notifier_range *range)
+static void tt_section_undo(struct mmu_notifier_subscriptions *subs,
+			    struct mmu_notifier_range *range, int idx)
 {
-	struct mmu_notifier_subscriptions *subs;
-	unsigned int flags;
-	int idx, err = 0;
+	if (range->flags & MN_RANGE_ITREE)
+		mn_itree_end(subs, range);
+	range->flags &= ~MN_RANGE_SECTION;
+	mn_section_release();
+	mn_debug_section_close(subs);
+	/* From the range: see tt_start_in_domain(). */
+	__acquire(&subs->srcu);
+	srcu_read_unlock(&subs->srcu, idx);
+	mmu_notifier_debug_decline(range);
+}
 
-	mmu_notifier_debug_start(range);
-	if (!mm_has_notifiers(range->mm))
-		return 0;
-	subs = range->mm->notifier_subscriptions;
-	idx = srcu_read_lock(&subs->srcu);
+/* A start that fails has told nobody, one should think. */
+static int tt_start_in_domain(struct mmu_notifier_subscriptions *subs,
+			      struct mmu_notifier_range *range)
+{
+	int idx = srcu_read_lock(&subs->srcu);
+	unsigned int flags;
+	int err = 0;
+
 	/* Pairs with the release of the core's flip. */
 	flags = smp_load_acquire(&subs->flags);
 	range->flags |= (flags & MN_RANGE_TAKEN) |
 			(idx ? MN_RANGE_SRCU_IDX : 0);
+	mn_debug_section_open(subs);
+	mn_section_acquire();
 	if (flags & MN_RANGE_ITREE)
 		err = mn_itree_start(subs, range);
 	if (!err)
 		err = tt_call_starts(subs, range, mn_phase(flags));
-	if (!err) {
-		mn_debug_section_open(subs);
-		/* The range has it now, which sparse cannot follow. */
-		__release(&subs->srcu);
-		return 0;
-	}
-	if (range->flags & MN_RANGE_ITREE)
-		mn_itree_end(subs, range);
-	srcu_read_unlock(&subs->srcu, idx);
-	mmu_notifier_debug_decline(range);
+	/* The range has it now, which sparse cannot follow. */
+	__release(&subs->srcu);
+	if (err)
+		tt_section_undo(subs, range, idx);
 	return err;
+}
+
+static int tt_start_by_hand(struct mmu_notifier_range *range)
+{
+	struct mmu_notifier_subscriptions *subs;
+
+	if (!mm_has_notifiers(range->mm))
+		return mmu_notifier_invalidate_range_start_nonblock(range);
+	subs = range->mm->notifier_subscriptions;
+	/* Pairs with the release of those who change the flags. */
+	if (smp_load_acquire(&subs->flags) & MN_RANGE_ALONE)
+		return mmu_notifier_invalidate_range_start_nonblock(range);
+	mmu_notifier_debug_start(range);
+	return tt_start_in_domain(subs, range);
 }
 
 int tt_start_nonblock(struct mmu_notifier_range *range)
@@ -252,7 +287,7 @@ int tt_start_nonblock(struct mmu_notifier_range *range)
 
 /* Intervals */
 
-/* Returns false if nothing had to be waited for. */
+/* Returns false if it is a cursor, which has to stay. */
 static bool tt_remove_early(struct mmu_interval_notifier *mni)
 {
 	struct mm_struct *mm = mni->mm;
@@ -260,11 +295,13 @@ static bool tt_remove_early(struct mmu_interval_notifier *mni)
 	bool early;
 
 	spin_lock(&subs->lock);
-	early = atomic_read(&mni->calls);
+	early = !mni->cursors;
 	if (early) {
-		mni->leaving = true;
+		WRITE_ONCE(mni->leaving, true);
+		raw_write_seqcount_begin(&subs->changes);
 		interval_tree_remove(&mni->interval_tree, &subs->itree);
 		RB_CLEAR_NODE(&mni->interval_tree.rb);
+		raw_write_seqcount_end(&subs->changes);
 	}
 	spin_unlock(&subs->lock);
 	if (early)

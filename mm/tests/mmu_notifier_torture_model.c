@@ -14,6 +14,7 @@
 #include <linux/kthread.h>
 #include <linux/mmap_lock.h>
 #include <linux/poison.h>
+#include <linux/random.h>
 #include <linux/rmap.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -623,32 +624,34 @@ static void tt_put_other(struct tt_mm *tm)
 	up_read(&tm->getput);
 }
 
-/* Returns true if @sub is freed. */
-static bool tt_follow_whim(struct tt_sub *sub)
+static void tt_follow_whim(struct tt_sub *sub, bool by_exit)
 {
 	struct tt_mm *tm = sub->tm;
 	unsigned int seat = sub->seat;
 
 	switch (sub->whim) {
 	case TT_WHIM_UNREGISTER_SELF:
-		if (!tt_seat_retake(tm, TT_HLIST, seat, sub))
-			return false;
-		sub->in_release = true;
+		if (!by_exit || !tt_seat_retake(tm, TT_HLIST, seat, sub))
+			return;
 		tt_sub_unregister(sub);
 		tt_seat_leave(tm, TT_HLIST, seat);
 		tt_count(TT_UNREGISTERED_IN_RELEASE);
-		return true;
+		break;
 	case TT_WHIM_UNREGISTER_OTHER:
 		tt_unregister_other(tm, sub);
-		return false;
+		break;
 	case TT_WHIM_PUT:
 		tt_put_other(tm);
-		return false;
+		break;
 	default:
-		return false;
+		break;
 	}
 }
 
+/*
+ * Whatever this unregisters may unregister @sub in turn, if it is exit that calls:
+ * then the subscription is gone, but not its memory.
+ */
 static void tt_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct tt_sub *sub = tt_sub_of(mn);
@@ -660,14 +663,20 @@ static void tt_release(struct mmu_notifier *mn, struct mm_struct *mm)
 		return;
 	}
 	tm = tt_mm_get(sub->tm);
+	refcount_inc(&sub->ref);
 	by_exit = READ_ONCE(sub->leaver) != current;
+	sub->releaser = current;
 	atomic_inc(&sub->releasing);
 	tt_check_release(sub, mm, by_exit);
 	tt_pause(NULL, true);
+	tt_follow_whim(sub, by_exit);
 	if (tt_pages_freed(mm))
 		tt_bug("exit has freed the pages before ->release was over");
-	if (!by_exit || !tt_follow_whim(sub))
+	if (!sub->freed) {
+		sub->releaser = NULL;
 		atomic_dec(&sub->releasing);
+	}
+	tt_sub_unref(sub);
 	tt_mm_put(tm);
 }
 
@@ -678,7 +687,8 @@ static void tt_check_quiet(struct tt_sub *sub, const char *when)
 	if (atomic_read(&sub->open))
 		tt_bug("%s: %d starts without an end", when,
 		       atomic_read(&sub->open));
-	if (atomic_read(&sub->releasing) != sub->in_release)
+	/* In its own ->release it may be, if exit calls that. */
+	if (atomic_read(&sub->releasing) != (READ_ONCE(sub->releaser) == current))
 		tt_bug("%s: ->release runs", when);
 }
 
@@ -1029,6 +1039,10 @@ bool tt_section_open(struct tt_section *s)
 		tt_bug("a section that was declined is open");
 	if (!(s->range.flags & MMU_NOTIFIER_RANGE_STARTED))
 		tt_count(TT_UNCOUNTED);
+	if (s->range.flags & MN_RANGE_ALONE)
+		tt_count(TT_ALONE);
+	if (s->range.flags & MN_RANGE_UNSLOTTED)
+		tt_count(TT_UNSLOTTED);
 	tt_section_look(s);
 	tt_change_pages(s);
 	return true;
@@ -1323,14 +1337,51 @@ void tt_int_drop(struct tt_int *i)
 	tt_mm_put(tm);
 }
 
-static int tt_int_insert_somehow(struct tt_int *i, bool locked)
+/* It makes the mm ready for intervals, and mmap_lock need not be taken any more. */
+static int tt_register_nobody(struct mm_struct *mm)
+{
+	int err;
+
+	if (get_random_u32() % 2) {
+		err = mmu_notifier_register(NULL, mm);
+	} else {
+		mmap_write_lock(mm);
+		err = __mmu_notifier_register(NULL, mm);
+		mmap_write_unlock(mm);
+	}
+	if (err)
+		tt_bug("registration of nobody fails: %d", err);
+	tt_count(TT_REGISTERED_NOBODY);
+	return err;
+}
+
+static int tt_int_insert_reading(struct tt_int *i)
+{
+	struct mm_struct *mm = i->tm->mm;
+	int err;
+
+	err = tt_register_nobody(mm);
+	if (err)
+		return err;
+	mmap_read_lock(mm);
+	err = mmu_interval_notifier_insert(&i->mni, mm, tt_address(i->first),
+					   (unsigned long)i->pages << PAGE_SHIFT,
+					   i->mni.ops);
+	mmap_read_unlock(mm);
+	tt_count(TT_INSERTED_LOCKED);
+	return err;
+}
+
+static int tt_int_insert_somehow(struct tt_int *i, enum tt_hold hold)
 {
 	const struct mmu_interval_notifier_ops *ops = i->mni.ops;
 	unsigned long length = (unsigned long)i->pages << PAGE_SHIFT;
 	struct mm_struct *mm = i->tm->mm;
 	int err;
 
-	if (!locked && !tt_busted)
+	if (!tt_busted && hold == TT_HOLD_READ)
+		return tt_int_insert_reading(i);
+	if (!tt_busted && hold == TT_HOLD_NOTHING)
 		return mmu_interval_notifier_insert(&i->mni, mm,
 						    tt_address(i->first),
 						    length, ops);
@@ -1344,12 +1395,12 @@ static int tt_int_insert_somehow(struct tt_int *i, bool locked)
 }
 
 /* The caller has a user of the mm. */
-int tt_int_insert(struct tt_int *i, bool locked)
+int tt_int_insert(struct tt_int *i, enum tt_hold hold)
 {
 	struct tt_mm *tm = i->tm;
 	int err;
 
-	err = tt_int_insert_somehow(i, locked);
+	err = tt_int_insert_somehow(i, hold);
 	if (err)
 		return err;
 	spin_lock(&tm->lock);

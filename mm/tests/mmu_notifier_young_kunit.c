@@ -7,8 +7,12 @@
  */
 
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/processor.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
@@ -360,6 +364,101 @@ static void ops_are_forgotten_with_the_last_of_them(struct kunit *test)
 	mn_remove(x);
 }
 
+/*
+ * A flush need not be inside a section. One that began before the registration,
+ * and did not look for the op in time, is over when registration returns: flushes
+ * are read-side critical sections of RCU.
+ */
+
+struct flusher {
+	struct completion in;
+	bool leave;
+};
+
+/* Does not sleep in there, as no flush does. */
+static void flush_for_long(void *arg)
+{
+	struct flusher *flusher = arg;
+
+	rcu_read_lock();
+	complete_all(&flusher->in);
+	while (!READ_ONCE(flusher->leave))
+		cpu_relax();
+	rcu_read_unlock();
+}
+
+static struct flusher *flusher_begins(struct kunit *test,
+				      struct mn_thread **thread)
+{
+	struct flusher *flusher = mn_alloc(test, sizeof(*flusher));
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU cannot flush and register");
+	init_completion(&flusher->in);
+	*thread = mn_thread_start(test, flush_for_long, flusher);
+	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&flusher->in,
+							    MN_TIMEOUT));
+	return flusher;
+}
+
+static void flusher_ends(struct kunit *test, struct flusher *flusher,
+			 struct mn_thread *thread)
+{
+	WRITE_ONCE(flusher->leave, true);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+}
+
+static void expect_waits_for_flush(struct kunit *test, struct mn_sub *sub,
+				   bool waits)
+{
+	struct mn_thread *join = mn_thread(test, mn_register, sub), *thread;
+	struct flusher *flusher = flusher_begins(test, &thread);
+
+	mn_thread_run(join);
+	if (waits)
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(join));
+	else
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(join));
+	flusher_ends(test, flusher, thread);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(join));
+	KUNIT_ASSERT_EQ(test, sub->ret, 0);
+	mn_unregister(sub);
+}
+
+static void first_arch_invalidate_waits_for_flushes(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+
+	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
+}
+
+static void first_arch_invalidate_beside_others_waits_for_flushes(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *b = mn_registered_ops(test, m, 'b', &young_ops);
+	struct mn_int *x = mn_inserted(test, m, 'x', 5, 1);
+
+	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
+	/* And once more, as the one before has left. */
+	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
+	mn_remove(x);
+	mn_unregister(b);
+}
+
+/* To these a flush is of no concern. */
+static void others_do_not_wait_for_flushes(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *b;
+
+	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &mn_ops), false);
+	b = mn_registered_ops(test, m, 'b', &young_ops);
+	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &young_ops), false);
+	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &mn_ops), false);
+	mn_unregister(b);
+	mn_heard(test);
+}
+
 static struct kunit_case mn_young_cases[] = {
 	KUNIT_CASE(nobody_is_young_without_subscribers),
 	KUNIT_CASE(nobody_is_young_where_nobody_implements_it),
@@ -373,6 +472,9 @@ static struct kunit_case mn_young_cases[] = {
 	KUNIT_CASE(young_callbacks_work_within_a_section),
 	KUNIT_CASE(nobody_is_asked_after_unregister),
 	KUNIT_CASE(ops_are_forgotten_with_the_last_of_them),
+	KUNIT_CASE(first_arch_invalidate_waits_for_flushes),
+	KUNIT_CASE(first_arch_invalidate_beside_others_waits_for_flushes),
+	KUNIT_CASE(others_do_not_wait_for_flushes),
 	{}
 };
 

@@ -830,9 +830,8 @@ TEST_F_TIMEOUT(threads, mirror_during_section, LIMIT)
 }
 
 /*
- * Who leaves waits for the sections that it was told of, and gets their ends; or for
- * its second pass. An interval with one pass is done with a section when its callback
- * has returned, whoever else is held up in there.
+ * A subscriber that leaves waits for the sections that it was told of, and gets their
+ * ends. An interval waits until they are over, too, whoever is held up in there.
  */
 TEST_F_TIMEOUT(threads, unmirror_during_section, LIMIT)
 {
@@ -853,8 +852,7 @@ TEST_F_TIMEOUT(threads, unmirror_during_section, LIMIT)
 	go(leaver);
 	/* It has come as far as that it is not found any more. */
 	ASSERT_TRUE(mn_until(mn_blocked(dev, leaves) == -ENOENT));
-	EXPECT_TRUE(how == TEST_MMU_NOTIFIER_INTERVAL ? mn_until(done(leaver)) :
-							!done(leaver));
+	EXPECT_FALSE(done(leaver));
 	EXPECT_EQ(1, mn_blocked(dev, holds));
 
 	ASSERT_TRUE(unblock(dev, holds));
@@ -1166,6 +1164,125 @@ static int change_fork(unsigned long now)
 TEST_F_TIMEOUT(threads, race_fork, LIMIT)
 {
 	race(_metadata, false, RACE_ROUNDS / 2, change_fork);
+}
+
+/*
+ * munmap() takes a mapping out of the address space before it unmaps the pages, and
+ * before rmap ceases to find the mapping: writeback has sections meanwhile where
+ * nothing is mapped any more, or something else already. It is the kernel log that
+ * says whether it took offence.
+ */
+#define WRITTEN_PAGES	256
+#define WRITTEN_ROUNDS	24
+
+/* @id is a file descriptor in these two. */
+static int do_fsync(struct worker *w)
+{
+	while (!atomic_load(&stop)) {
+		if (fsync(w->id))
+			return -errno;
+		atomic_fetch_add(&progress, 1);
+	}
+	return 0;
+}
+
+/* In the place of the file, where the device has a mirror, something else at times */
+static int dirty_and_unmap(int fd, char *addr, bool replace)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+
+	if (mmap(addr, WRITTEN_PAGES * page, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		return -errno;
+	fill(addr, WRITTEN_PAGES, 1);
+	if (replace && mmap(addr, WRITTEN_PAGES * page, PROT_READ, flags, -1,
+			    0) == MAP_FAILED)
+		return -errno;
+	return munmap(addr, WRITTEN_PAGES * page) ? -errno : 0;
+}
+
+static int do_dirty_and_unmap(struct worker *w)
+{
+	int round, err = 0;
+
+	for (round = 0; round < WRITTEN_ROUNDS && !err; round++)
+		err = dirty_and_unmap(w->id, w->addr, round % 4 == 3);
+	atomic_store(&stop, true);
+	return err;
+}
+
+TEST_F_TIMEOUT(threads, writeback_beside_munmap, LIMIT)
+{
+	int fd = open("/mnt", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	struct worker *unmapper, *writer;
+	char *addr = map(WRITTEN_PAGES);
+	int id;
+
+	if (fd < 0)
+		SKIP(return, "no ext4 at /mnt");
+	ASSERT_NE(MAP_FAILED, addr);
+	ASSERT_EQ(0, ftruncate(fd, WRITTEN_PAGES * page));
+	unmapper = spawn(do_dirty_and_unmap, fd, addr, WRITTEN_PAGES);
+	writer = spawn(do_fsync, fd, addr, WRITTEN_PAGES);
+	id = mn_mirror(dev, addr, WRITTEN_PAGES * page, how);
+	ASSERT_GT(id, 0);
+	go(writer);
+	go(unmapper);
+	EXPECT_EQ(0, join(unmapper));
+	EXPECT_EQ(0, join(writer));
+	EXPECT_LT(0, atomic_load(&progress));
+	EXPECT_LT(0, told(dev, id, TEST_MMU_NOTIFIER_UNMAP));
+	EXPECT_EQ(0, sound(dev, id));
+	EXPECT_TRUE(paired(dev, id));
+	EXPECT_EQ(0, mn_unmirror(dev, id));
+	close(fd);
+}
+
+/*
+ * Pages of the parent are put out, with sections in the child, which shares them,
+ * while fork() copies the mappings, and leaves out every second one.
+ */
+#define FORKED_VMAS	64
+#define FORKED_ROUNDS	40
+
+static int do_pageout(struct worker *w)
+{
+	while (!atomic_load(&stop)) {
+		if (madvise(w->addr, w->length, MADV_PAGEOUT))
+			return -errno;
+		fill(w->addr, w->length / page, 1);
+		atomic_fetch_add(&progress, 1);
+	}
+	return 0;
+}
+
+static int life_copied(void)
+{
+	return 0;
+}
+
+TEST_F_TIMEOUT(threads, pageout_beside_fork, LIMIT)
+{
+	char *addr = map(FORKED_VMAS);
+	struct worker *pageout;
+	int i, id, round;
+
+	ASSERT_NE(MAP_FAILED, addr);
+	for (i = 0; i < FORKED_VMAS; i += 2)
+		ASSERT_EQ(0, madvise(addr + i * page, page, MADV_DONTFORK));
+	fill(addr, FORKED_VMAS, 1);
+	pageout = spawn(do_pageout, 0, addr, FORKED_VMAS);
+	id = mn_mirror(dev, addr, FORKED_VMAS * page, how);
+	ASSERT_GT(id, 0);
+	go(pageout);
+	for (round = 0; round < FORKED_ROUNDS; round++)
+		EXPECT_EQ(0, reap(fork_child(life_copied)));
+	atomic_store(&stop, true);
+	EXPECT_EQ(0, join(pageout));
+	EXPECT_LT(0, atomic_load(&progress));
+	EXPECT_EQ(0, sound(dev, id));
+	EXPECT_TRUE(paired(dev, id));
+	EXPECT_EQ(0, mn_unmirror(dev, id));
 }
 
 /* A child sees the memory of the moment of fork(), which the device writes. */
@@ -2329,6 +2446,156 @@ TEST_F_TIMEOUT(oom, reaper_declined, LIMIT)
 	EXPECT_TRUE(unblock(child.fd, child.id));
 	EXPECT_TRUE(mn_until(mn_peek(child.fd, child.id, area) == -ENODATA));
 	expect_reaped(_metadata, &child, other);
+}
+
+/*
+ * What the kernel keeps for a subscribed process is charged to its group, and the
+ * per-CPU part is there for hlist subscribers alone.
+ */
+
+#define CHARGED		64
+/* What each of them costs at least, in bytes; per CPU in each of two */
+#define CHARGED_SLAB	128
+#define CHARGED_PERCPU	512
+
+FIXTURE(memory) {
+};
+
+FIXTURE_VARIANT(memory) {
+	uint32_t how;
+};
+
+FIXTURE_VARIANT_ADD(memory, hlist) {
+	.how = TEST_MMU_NOTIFIER_HLIST,
+};
+
+FIXTURE_VARIANT_ADD(memory, interval) {
+	.how = TEST_MMU_NOTIFIER_INTERVAL,
+};
+
+FIXTURE_SETUP(memory)
+{
+	how = variant->how;
+	setup(_metadata);
+	groups = open_groups();
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	teardown();
+	if (groups >= 0)
+		unlinkat(groups, OOM_GROUP, AT_REMOVEDIR);
+}
+
+/* A line of memory.stat, or -1 */
+static long charged(const char *name)
+{
+	int fd = openat(groups, OOM_GROUP "/memory.stat", O_RDONLY | O_CLOEXEC);
+	char text[8192], *line;
+	ssize_t length;
+	char wanted[64];
+
+	if (fd < 0)
+		return -1;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (length <= 0)
+		return -1;
+	text[length] = '\0';
+	snprintf(wanted, sizeof(wanted), "\n%s ", name);
+	line = strstr(text, wanted);
+	return line ? atol(line + strlen(wanted)) : -1;
+}
+
+/*
+ * What it is when nobody allocates: the kernel sums up every two seconds, or when
+ * much has changed.
+ */
+static long settled(const char *name)
+{
+	double since = mn_now();
+	long before = -1, now;
+
+	while (mn_now() - since < 5) {
+		now = charged(name);
+		if (now != before)
+			since = mn_now();
+		before = now;
+		poll(NULL, 0, 100);
+	}
+	return before;
+}
+
+/* Pipes that nothing is written to: to close the end for writing opens a gate. */
+static int gates[2][2];
+
+static bool pass_gate(int number)
+{
+	char byte;
+
+	return !read(gates[number][0], &byte, 1);
+}
+
+static int life_charged(void)
+{
+	int fd = open(MN_DEVICE, O_RDWR);
+
+	atomic_fetch_add(&shared->written, 1);
+	if (fd < 0 || !pass_gate(0) || mn_mirror(fd, area, page, how) < 0)
+		return 1;
+	atomic_fetch_add(&shared->written, 1);
+	return !pass_gate(1);
+}
+
+/* All that costs a process is there before the first gate opens. */
+static int life_of_group(void)
+{
+	pid_t pids[CHARGED];
+	int i, failed = 0;
+
+	if (put(OOM_GROUP "/cgroup.procs", "0"))
+		return 1;
+	close(gates[0][1]);
+	close(gates[1][1]);
+	for (i = 0; i < CHARGED; i++)
+		pids[i] = fork_child(life_charged);
+	for (i = 0; i < CHARGED; i++)
+		failed |= reap(pids[i]);
+	return failed;
+}
+
+static bool counted(unsigned long number)
+{
+	return mn_until(atomic_load(&shared->written) >= number);
+}
+
+TEST_F_TIMEOUT(memory, is_charged, LIMIT)
+{
+	long slab, percpu, least = 0;
+	pid_t pid;
+
+	if (groups < 0 || put("cgroup.subtree_control", "+memory") ||
+	    (mkdirat(groups, OOM_GROUP, 0700) && errno != EEXIST) ||
+	    charged("percpu") < 0)
+		SKIP(return, "no control group for memory");
+	ASSERT_EQ(0, pipe(gates[0]));
+	ASSERT_EQ(0, pipe(gates[1]));
+	pid = fork_child(life_of_group);
+	ASSERT_TRUE(counted(CHARGED));
+	slab = settled("slab_unreclaimable");
+	percpu = settled("percpu");
+	if (how & TEST_MMU_NOTIFIER_HLIST)
+		least = CHARGED * CHARGED_PERCPU;
+
+	close(gates[0][1]);
+	ASSERT_TRUE(counted(2 * CHARGED));
+	EXPECT_TRUE(mn_until(charged("slab_unreclaimable") >=
+			     slab + CHARGED * CHARGED_SLAB));
+	EXPECT_TRUE(mn_until(charged("percpu") >= percpu + least));
+	if (!least)
+		EXPECT_GT(percpu + CHARGED * CHARGED_PERCPU, charged("percpu"));
+	close(gates[1][1]);
+	EXPECT_EQ(0, reap(pid));
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: KUnit suite of the mmu_notifier: sections with and without a slot
+ *
+ * A section that the tree counts publishes its range in a slot, of which there
+ * are not many. Where all are taken nobody knows where further sections are
+ * ("unslotted"), so that a reader has to wait for all of these that began before
+ * it. Whom remove and the first hlist subscriber wait for is here, too.
+ *
+ * Intervals are at page 1, elsewhere is page 9.
+ */
+
+#include <kunit/test.h>
+
+#include "../mmu_notifier_internal.h"
+#include "mmu_notifier_kunit.h"
+
+#define MN_ELSEWHERE	9
+
+/* More than there are slots, on whichever machine */
+#define MN_CROWD	(MN_SLOTS_MAX + 2)
+
+struct mn_crowd {
+	struct mn_section *sections[MN_CROWD];
+	unsigned int nr;
+};
+
+static void crowd_add(struct kunit *test, struct mn_crowd *crowd,
+		      struct mn_mm *m, unsigned int page)
+{
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, page);
+
+	KUNIT_ASSERT_LT(test, crowd->nr, MN_CROWD);
+	crowd->sections[crowd->nr++] = section;
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+}
+
+static void crowd_ends(struct kunit *test, struct mn_crowd *crowd)
+{
+	while (crowd->nr)
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(crowd->sections[--crowd->nr]));
+}
+
+/* So many sections elsewhere that some of them are unslotted */
+static struct mn_crowd *crowd_begins(struct kunit *test, struct mn_mm *m)
+{
+	struct mn_crowd *crowd = mn_alloc(test, sizeof(*crowd));
+
+	while (crowd->nr < MN_CROWD)
+		crowd_add(test, crowd, m, MN_ELSEWHERE);
+	return crowd;
+}
+
+static bool unslotted(struct mn_section *section)
+{
+	return section->range.flags & MN_RANGE_UNSLOTTED;
+}
+
+/* As many as there are slots: the next one would be unslotted. */
+static struct mn_crowd *slots_taken(struct kunit *test, struct mn_mm *m)
+{
+	struct mn_crowd *crowd = mn_alloc(test, sizeof(*crowd));
+
+	do
+		crowd_add(test, crowd, m, MN_ELSEWHERE);
+	while (!unslotted(crowd->sections[crowd->nr - 1]));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(crowd->sections[--crowd->nr]));
+	KUNIT_EXPECT_GT(test, crowd->nr, 0);
+	return crowd;
+}
+
+static struct mn_section *unslotted_begins(struct kunit *test, struct mn_mm *m,
+					   unsigned int page)
+{
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, page);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	KUNIT_EXPECT_TRUE(test, unslotted(section));
+	return section;
+}
+
+/* Readers */
+
+static struct mn_thread *begin_blocks(struct kunit *test, struct mn_int *x)
+{
+	struct mn_thread *begin = mn_thread_start(test, mn_read_begin, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+	return begin;
+}
+
+/* Neither of the two crowds is ever over before the next one has begun. */
+static void begin_is_not_starved_by_unslotted_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *one, *two;
+	struct mn_thread *begin;
+
+	one = crowd_begins(test, m);
+	begin = begin_blocks(test, x);
+	two = crowd_begins(test, m);
+	crowd_ends(test, one);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, x->seq));
+	crowd_ends(test, two);
+	mn_remove(x);
+}
+
+static void begin_waits_for_unslotted_sections_before_it(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	struct mn_section *sections[3];
+	struct mn_thread *begins[3];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		sections[i] = unslotted_begins(test, m, MN_ELSEWHERE);
+		begins[i] = begin_blocks(test, x);
+	}
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(sections[1]));
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begins[i]));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(sections[0]));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begins[0]));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begins[1]));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begins[2]));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(sections[2]));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begins[2]));
+	crowd_ends(test, slots);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
+	mn_remove(x);
+}
+
+/* The newest section is the first one to end, so the readers end together. */
+static void begin_waits_for_unslotted_sections_in_reverse(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	struct mn_section *sections[3];
+	struct mn_thread *begins[3];
+	int i, j;
+
+	for (i = 0; i < 3; i++) {
+		sections[i] = unslotted_begins(test, m, MN_ELSEWHERE);
+		begins[i] = begin_blocks(test, x);
+	}
+	for (i = 2; i >= 0; i--) {
+		for (j = 0; j < 3; j++)
+			KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begins[j]));
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(sections[i]));
+	}
+	for (j = 0; j < 3; j++)
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(begins[j]));
+	crowd_ends(test, slots);
+	mn_remove(x);
+}
+
+/* Whether the place of a section is known is no matter for those after it. */
+static void begin_ignores_later_unslotted_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *here = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_section *later;
+	struct mn_thread *begin;
+	struct mn_crowd *slots;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(here));
+	begin = begin_blocks(test, x);
+	slots = slots_taken(test, m);
+	later = unslotted_begins(test, m, 1);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(here));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, x->seq));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(later));
+	crowd_ends(test, slots);
+	mn_remove(x);
+}
+
+/* A reader waits for both kinds, whichever is over first. */
+static void begin_waits_for_both_kinds(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *here, *other;
+	struct mn_thread *begin;
+	struct mn_crowd *slots;
+	bool slotted_first;
+
+	for (slotted_first = false;; slotted_first = true) {
+		here = mn_section(test, m, MN_MMAP_READ, 1);
+		KUNIT_EXPECT_TRUE(test, mn_section_begins(here));
+		slots = slots_taken(test, m);
+		other = unslotted_begins(test, m, MN_ELSEWHERE);
+		begin = begin_blocks(test, x);
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(slotted_first ? here :
+								       other));
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(slotted_first ? other :
+								       here));
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+		crowd_ends(test, slots);
+		if (slotted_first)
+			break;
+	}
+	mn_remove(x);
+}
+
+static void begin_does_not_wait_with_all_slots_taken(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	struct mn_thread *begin = mn_thread_start(test, mn_read_begin, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, x->seq));
+	crowd_ends(test, slots);
+	mn_remove(x);
+}
+
+/* Also for what it has changed: its number is one of its own as well. */
+static void unslotted_section_makes_retry(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	unsigned long seq = mmu_interval_read_begin(&x->mni), last;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		last = seq;
+		mn_whole_section(m, 1);
+		KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
+		seq = mmu_interval_read_begin(&x->mni);
+		KUNIT_EXPECT_NE(test, seq, last);
+		KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
+	}
+	crowd_ends(test, slots);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 x+1 x+1");
+	mn_remove(x);
+}
+
+static void declined_unslotted_section_leaves_nothing(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	struct mn_thread *begin;
+
+	x->decline = true;
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	begin = mn_thread_start(test, mn_read_begin, x);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	crowd_ends(test, slots);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
+	mn_remove(x);
+}
+
+/* Removal */
+
+static void remove_waits_for_the_section_that_it_meets(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+}
+
+static void remove_does_not_wait_for_sections_elsewhere(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	struct mn_thread *remove = mn_thread_start(test, mn_remove, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	crowd_ends(test, slots);
+}
+
+static void remove_does_not_wait_for_later_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *old = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_section *new = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(old));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(new));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(new));
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+}
+
+/* The new one takes the slot in which the old one was. */
+static void remove_does_not_wait_for_the_next_in_a_slot(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *old = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+	struct mn_section *new;
+	struct mn_crowd *slots;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(old));
+	slots = slots_taken(test, m);
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
+	new = mn_section(test, m, MN_MMAP_READ, 1);
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(new));
+	KUNIT_EXPECT_FALSE(test, unslotted(new));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(new));
+	crowd_ends(test, slots);
+}
+
+static void remove_waits_for_the_callback_of_an_unslotted_section(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+
+	mn_gate_close(&x->at_invalidate);
+	mn_thread_run(section->thread);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&x->at_invalidate));
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	mn_gate_open(&x->at_invalidate);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, x->seen.flags & MN_RANGE_UNSLOTTED);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	crowd_ends(test, slots);
+}
+
+static void remove_is_not_starved_by_unslotted_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 2, 1);
+	struct mn_section *old = mn_section(test, m, MN_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, x);
+	struct mn_section *new;
+	struct mn_crowd *slots;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(old));
+	slots = slots_taken(test, m);
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	new = unslotted_begins(test, m, 2);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(new));
+	crowd_ends(test, slots);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 y+2");
+	mn_remove(y);
+}
+
+/* The SRCU domain: only for those who have an hlist subscriber */
+
+static bool has_domain(struct mn_mm *m)
+{
+	return m->mm->notifier_subscriptions->has_domain;
+}
+
+static void intervals_alone_have_no_domain(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_int(test, m, 'y', 1, 1);
+
+	mn_insert_locked(y);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_FALSE(test, has_domain(m));
+	mn_remove(y);
+	mn_remove(x);
+	KUNIT_EXPECT_FALSE(test, has_domain(m));
+}
+
+static void hlist_subscriber_brings_a_domain(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test), *first = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, first, 'b');
+
+	KUNIT_EXPECT_TRUE(test, has_domain(m));
+	KUNIT_EXPECT_TRUE(test, has_domain(first));
+	mn_unregister(b);
+	mn_unregister(a);
+	mn_remove(x);
+}
+
+/* An mm that never had one exits and goes. */
+static void exit_without_a_domain(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+
+	mn_exit(m);
+	/* Then come the sections of exit_mmap(), as x is still there. */
+	KUNIT_EXPECT_TRUE(test, strstarts(mn_heard(test), "xR"));
+	KUNIT_EXPECT_FALSE(test, has_domain(m));
+	mn_remove(x);
+	mn_drop(m);
+}
+
+/* It has been known by its slot alone until then. */
+static void first_register_beside_intervals_waits_for_slots(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_section *old = mn_section(test, m, MN_I_MMAP_READ, MN_ELSEWHERE);
+	struct mn_section *new = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *thread = mn_thread(test, mn_register, a);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(old));
+	KUNIT_EXPECT_FALSE(test, unslotted(old));
+	mn_thread_run(thread);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
+	/* Whether a is told of it is open yet; that it is paired is not. */
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(new));
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(new));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_ASSERT_EQ(test, a->ret, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&a->starts), atomic_read(&a->ends));
+	mn_heard(test);
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a+1 a-1");
+	mn_unregister(a);
+	mn_remove(x);
+}
+
+static void first_register_beside_intervals_waits_for_unslotted(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_thread *thread = mn_thread(test, mn_register, a);
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	KUNIT_EXPECT_TRUE(test, unslotted(section));
+	/* These hold mmap_lock, for which the registration would wait, too. */
+	crowd_ends(test, slots);
+	mn_thread_run(thread);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_ASSERT_EQ(test, a->ret, 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a+1 a-1");
+	mn_unregister(a);
+	mn_remove(x);
+}
+
+/* In both directions, and again and again */
+static void hlist_comes_and_goes_beside_intervals(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		mn_register(a);
+		KUNIT_ASSERT_EQ(test, a->ret, 0);
+		mn_whole_section(m, 1);
+		KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a+1 a-1");
+		mn_unregister(a);
+		mn_whole_section(m, 1);
+		KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR x+1");
+		mn_remove(x);
+		mn_insert(x);
+		KUNIT_ASSERT_EQ(test, x->ret, 0);
+	}
+	mn_remove(x);
+}
+
+/* The last one leaves beside a section that it was told of. */
+static void hlist_goes_beside_a_section(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_section *section, *later;
+	struct mn_thread *unregister;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		mn_register(a);
+		KUNIT_ASSERT_EQ(test, a->ret, 0);
+		section = mn_section(test, m, MN_I_MMAP_READ, 1);
+		later = mn_section(test, m, MN_I_MMAP_READ, 2);
+		unregister = mn_thread(test, mn_unregister, a);
+		KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+		mn_thread_run(unregister);
+		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(unregister));
+		KUNIT_EXPECT_TRUE(test, mn_section_begins(later));
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+		KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(later));
+		KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a+1 aR a-1");
+	}
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_remove(x);
+}
+
+/* A reader cannot tell how a section is known. */
+static void begin_waits_while_hlist_comes(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *join = mn_thread(test, mn_register, a);
+	struct mn_thread *begin;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(join);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(join));
+	begin = begin_blocks(test, x);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, x->seq));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(join));
+	KUNIT_ASSERT_EQ(test, a->ret, 0);
+	mn_unregister(a);
+	mn_remove(x);
+}
+
+static struct kunit_case mn_slots_cases[] = {
+	KUNIT_CASE_SLOW(begin_is_not_starved_by_unslotted_sections),
+	KUNIT_CASE(begin_waits_for_unslotted_sections_before_it),
+	KUNIT_CASE(begin_waits_for_unslotted_sections_in_reverse),
+	KUNIT_CASE(begin_ignores_later_unslotted_sections),
+	KUNIT_CASE(begin_waits_for_both_kinds),
+	KUNIT_CASE(begin_does_not_wait_with_all_slots_taken),
+	KUNIT_CASE(unslotted_section_makes_retry),
+	KUNIT_CASE(declined_unslotted_section_leaves_nothing),
+	KUNIT_CASE(remove_waits_for_the_section_that_it_meets),
+	KUNIT_CASE(remove_does_not_wait_for_sections_elsewhere),
+	KUNIT_CASE(remove_does_not_wait_for_later_sections),
+	KUNIT_CASE(remove_does_not_wait_for_the_next_in_a_slot),
+	KUNIT_CASE(remove_waits_for_the_callback_of_an_unslotted_section),
+	KUNIT_CASE(remove_is_not_starved_by_unslotted_sections),
+	KUNIT_CASE(intervals_alone_have_no_domain),
+	KUNIT_CASE(hlist_subscriber_brings_a_domain),
+	KUNIT_CASE(exit_without_a_domain),
+	KUNIT_CASE(first_register_beside_intervals_waits_for_slots),
+	KUNIT_CASE(first_register_beside_intervals_waits_for_unslotted),
+	KUNIT_CASE(hlist_comes_and_goes_beside_intervals),
+	KUNIT_CASE(hlist_goes_beside_a_section),
+	KUNIT_CASE(begin_waits_while_hlist_comes),
+	{}
+};
+
+static struct kunit_suite mn_slots_suite = {
+	.name = "mmu_interval_notifier_slots",
+	.init = mn_test_init,
+	.test_cases = mn_slots_cases,
+};
+
+kunit_test_suite(mn_slots_suite);
