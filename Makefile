@@ -5,11 +5,11 @@ BASE ?= 6.12
 export BASE KDIR SIGNOFF TRAILERS V CONFIG MINUTES
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick rcutorture users cocci docs module series bisect fixes fixes-test install clean
+	coverage bench bench-quick bench-native native-stress rcutorture users cocci docs module series bisect fixes fixes-test install clean
 
 help: ## list the targets
 	@echo "make TARGET [BASE=6.12|7.3]"
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 13 | sed 's/^/  /'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15 | sed 's/^/  /'
 
 kunit: ## build the base kernel with the rework, boot its KUnit suites in QEMU (10 min; CONFIG=kasan, rt, arm64, ...)
 	@harness/kunit
@@ -20,11 +20,12 @@ selftests: ## boot the selftests that run in user space, ours and those of hmm, 
 shell: ## a shell in that machine, on the terminal; or run the commands that are piped in
 	@harness/shell
 
-test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep, bench-quick (50 min)
+test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minute of torture, a part of lockdep, bench-quick, native-stress (50 min)
 	@CONFIG=kasan harness/kunit
 	@BUSTED= harness/torture 1
 	@harness/lockdep $(quick)
 	@harness/bench --quick
+	@harness/native-stress
 
 # A case of each kind of splat, and one that must not cause any
 quick = reclaim_lock_in_start_wrong reclaim_lock_in_start_right \
@@ -81,6 +82,14 @@ bench-quick: ## count the instructions of the rework: not more than expected (5 
 	@harness/fetch
 	@harness/overlay
 	@harness/bench --quick
+
+bench-native: ## measure base and rework on this processor, in user space, one table (3 min)
+	@harness/fetch
+	@harness/bench-native
+
+native-stress: ## threads at random in user space, under AddressSanitizer and ThreadSanitizer (1 min)
+	@harness/fetch
+	@harness/native-stress
 
 users: ## compile every in-tree user of the API against the rework, those of arm64, powerpc and s390 too
 	@harness/fetch
