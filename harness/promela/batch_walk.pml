@@ -1,108 +1,117 @@
 /*
- * How a section gets along the interval tree, which changes meanwhile:
- * mn_itree_invalidate() with mn_itree_pin(), mn_itree_unpin() and both passes,
- * against mn_itree_insert(), mn_itree_leave() and mmu_interval_notifier_remove().
+ * How a section gets along the interval tree, which changes meanwhile: the walk
+ * without the lock in mn_itree_look() and mn_itree_collect(), the one under it in
+ * mn_itree_collect_locked(), cursors, calls and second passes in
+ * mn_itree_invalidate(), against mn_itree_insert(), mn_itree_leave(),
+ * mn_itree_leave_late() and mmu_interval_notifier_remove().
  * mm/mmu_interval_notifier.c.
  *
- * Four subscriptions, in the order of the tree. Two tasks run a section each, which
- * meets all that are in the tree; anybody that it calls may decline it. Two other
- * tasks each remove, free and insert again one of those in the middle. One of these
- * two has a second pass. What is done under subs->lock is one step here.
+ * Four intervals, in the order of the tree. Two tasks run a section each. One overlaps
+ * all that are in the tree; the other one does so too, or only walks by them. Each
+ * interval that is called may decline. Two other tasks each remove and free one of
+ * those in the middle; one of these inserts it again. One of these two has a second
+ * pass.
  *
- * Left out: sequences, and what becomes of the page tables (collision_retry); how a
- * tree is linked: of the next one all that counts is that where one comes from is in
- * the tree; that who frees one sees what a call has done there, by the atomics;
- * wait_event() in detail (wake_up).
+ * The tree is a list here. A change of it takes two steps, between which nobody gets
+ * past it, as when a tree is rotated; one who stands on a node that was unlinked still
+ * gets from there to where its link led. What is done under subs->lock and no one
+ * without it can see is one step.
+ *
+ * Left out: sequences, and what becomes of the page tables (collision_retry); that a
+ * walk ends (mn_itree_up()); wait_event() in detail (wake_up); sections without a
+ * slot, which walk under the lock only.
  *
  * Properties:
- *  - a section that is not declined calls everybody once who is there from before its
- *    start, and is not removed until its walk is over;
- *  - it calls nobody twice who has not been removed and inserted meanwhile;
- *  - it goes on from nobody who is not in the tree;
- *  - nobody is pinned, called or touched after remove; nobody is removed twice;
- *  - everybody goes on (no invalid end state), and nobody is left pinned.
+ *  - a section that is not declined calls each interval once that is there from before
+ *    its start and is not removed before its walk is over;
+ *  - it calls none twice that has not been removed and inserted meanwhile;
+ *  - it goes on from no cursor that is not in the tree;
+ *  - no interval is walked over, called or touched after its remove; none is unlinked
+ *    twice;
+ *  - nobody waits for ever (no invalid end state), and nobody is left as a cursor.
  */
-/* wrong: KEEP_NONE unpins all of a full batch, and goes on from the last one */
-/* wrong: UNLINK_PINNED remove takes it out at once, from under a walk, and then waits */
+/* wrong: NO_SEQCOUNT a walk trusts what it found while the tree changed */
+/* wrong: SEQCOUNT_EARLY the count is compared before the walk is over */
+/* wrong: ODD_IS_EVEN a walk that began in the middle of a change is trusted */
+/* wrong: OPEN_BEFORE_WALK remove does not wait for one that only walks by */
+/* wrong: FULL_BATCH_TRUSTED its last one is unlinked before it is a cursor */
+/* wrong: NO_CURSOR a section goes on from the last one of a batch, which is unlinked */
+/* wrong: UNLINK_CURSOR remove takes a cursor out at once */
 /* wrong: NO_WAIT remove does not wait */
-/* wrong: PIN_LEAVING pinned between the end of the wait and the removal */
+/* wrong: LATE_WITHOUT_LOOK who unlinks a cursor does not wait for walks */
+/* wrong: LOOK_BEFORE_LATE no barrier: waits for walks, and then unlinks the cursor */
+/* wrong: FIND_LEAVING a section that remove does not wait for finds a cursor */
 /* wrong: LEAVING_ENDS_WALK those behind one that leaves are not called */
-/* wrong: PIN_WITHOUT_LOCK found under the lock, and pinned behind it */
-/* wrong: UNPIN_BEFORE_CALL remove does not wait for the call */
 /* wrong: ONE_BATCH those behind a full batch are not called */
-/* wrong: CALL_LAST_TWICE as the last of a batch, and as the first of the next one */
-/* wrong: DECLINED_STAY_PINNED leaves the loop, and those who would come are pinned */
-/* wrong: NO_PIN_FOR_FINISH the second pass comes after remove */
-/* wrong: NO_WAKE_UP the last call wakes nobody */
+/* wrong: CALL_CURSOR_TWICE as the last one of a batch and the first one of the next */
+/* wrong: DECLINED_KEEPS_CURSOR a section that is declined keeps its cursor */
+/* wrong: FINISH_AFTER_END the second pass comes after remove */
 
 #define SUBS 4
+#define END 4
+#define HEAD 5
 #define MN_BATCH 2
 #define FIRST_TO_LEAVE 1
 #define TWO_PASSES 1
 
-/* The tree and the subscriptions, a bit for each */
-byte tree = 15;
-byte leaving;
-byte calls[SUBS];
-bool waiting[2];	/* those who remove, in subs->wq */
+mtype = { FREE, LOOKING, OPEN };
+
+/* The tree and the intervals */
+byte next[6];
+byte changes;
+bool lock;
+byte leaving, cursors[SUBS];
+
+/* The slots, by section */
+mtype slot[2] = FREE;
+bool overlaps[2];
 
 /* For the properties */
+byte tree = 15;
 byte subscribed = 15;	/* the memory of others may be gone */
 byte called[2];		/* by each section */
-byte must_call[2];	/* those that it does not get round */
+byte must_call[2];
 
 #define bit_of(set, sub) (((set) >> (sub)) & 1)
-#define touch(sub) assert(bit_of(subscribed, sub))
+#define touch(sub) assert((sub) >= SUBS || bit_of(subscribed, sub))
 
-inline mn_itree_wake()
+/* Take in the interval that the walk is on, and go to the next one */
+inline collect_one()
 {
-#ifndef NO_WAKE_UP
-	atomic { waiting[0] = false; waiting[1] = false };
+	touch(node);
+	if
+#ifndef FIND_LEAVING
+	:: bit_of(leaving, node) ->
+#ifdef LEAVING_ENDS_WALK
+		node = END
+#else
+		node = next[node]
 #endif
-	skip
-}
-
-inline mn_itree_pin()
-{
-	do
-	:: node == SUBS || count == MN_BATCH -> break
+#endif
 	:: else ->
 		if
-		:: !bit_of(tree, node)
-		:: bit_of(tree, node) ->
-			touch(node);
-			if
-#ifndef PIN_LEAVING
-			:: bit_of(leaving, node) ->
-#ifdef LEAVING_ENDS_WALK
-				break
-#endif
-#endif
-			:: else ->
-#ifndef PIN_WITHOUT_LOCK
-				calls[node]++;
-#endif
-				batch[count] = node;
-				count++
-			fi
+		:: overlap -> batch[count] = node; count++
+		:: else
 		fi;
-		node++
-	od;
-	node = 0
+		node = next[node]
+	fi
 }
 
-inline mn_itree_unpin(sub)
+/* Under the lock, in one step */
+inline mn_itree_collect_locked()
 {
-	atomic {
-		touch(sub);
-		assert(calls[sub] > 0);
-		calls[sub]--;
-		wake = (calls[sub] == 0)
-	};
+	count = 0;
+	do
+	:: node == END || count == MN_BATCH -> break
+	:: else -> collect_one()
+	od;
 	if
-	:: wake -> mn_itree_wake(); wake = false
+#ifndef NO_CURSOR
+	:: count == MN_BATCH -> cursors[batch[MN_BATCH - 1]]++
+#endif
 	:: else
-	fi
+	fi;
+	node = 0
 }
 
 inline mn_itree_first_pass(sub)
@@ -111,14 +120,7 @@ inline mn_itree_first_pass(sub)
 		touch(sub);
 		assert(!bit_of(called[me], sub));
 		called[me] = called[me] | (1 << sub);
-		if
-		:: sub == TWO_PASSES ->
-#ifndef NO_PIN_FOR_FINISH
-			calls[sub]++;
-#endif
-			second = true
-		:: else
-		fi;
+		second = second || sub == TWO_PASSES;
 		if
 		:: declined = true
 		:: true
@@ -129,179 +131,240 @@ inline mn_itree_first_pass(sub)
 inline mn_itree_second_pass()
 {
 	if
-	:: second ->
-		second = false;
-		touch(TWO_PASSES);
-#ifndef NO_PIN_FOR_FINISH
-		mn_itree_unpin(TWO_PASSES);
-#endif
-		skip
+	:: second -> touch(TWO_PASSES); second = false
 	:: else
 	fi
 }
 
-/* The last one of a full batch is kept for the next one */
-#if defined(KEEP_NONE) || defined(CALL_LAST_TWICE) || defined(ONE_BATCH)
-#define to_call count
-#else
-#define to_call (count < MN_BATCH -> count : MN_BATCH - 1)
-#endif
-
-proctype section(bit me)
+proctype section(bit me; bool overlap)
 {
-	byte batch[MN_BATCH], node, count, i;
-	bool declined, second, wake;
-#ifdef PIN_WITHOUT_LOCK
-	bit kept;
-#endif
+	byte batch[MN_BATCH], node, count, i, seen;
+	bool valid, declined, second;
 
-	/* mn_itree_start() */
+	/* The claim */
 	atomic {
-		must_call[me] = tree & (15 - leaving);
-		mn_itree_pin()
+		overlaps[me] = overlap;
+#ifdef OPEN_BEFORE_WALK
+		slot[me] = OPEN;
+#else
+		slot[me] = LOOKING;
+#endif
+		must_call[me] = (overlap -> tree & (15 - leaving) : 0)
 	};
+#ifdef ODD_IS_EVEN
+	seen = changes;
+#else
+	seen = changes - changes % 2;
+#endif
+	node = next[HEAD];
+#ifdef SEQCOUNT_EARLY
+	valid = (changes == seen);
+#endif
+	do
+	:: node == END || count == MN_BATCH -> break
+	:: else -> atomic { collect_one() }
+	od;
+#ifndef SEQCOUNT_EARLY
+	valid = (changes == seen);
+#endif
+#ifdef NO_SEQCOUNT
+	valid = true;
+#endif
+#ifdef FULL_BATCH_TRUSTED
+	slot[me] = OPEN;
+	if
+	:: valid && count == MN_BATCH ->
+		atomic { !lock -> cursors[batch[MN_BATCH - 1]]++ }
+	:: else
+	fi;
+#else
+	atomic { valid = valid && count < MN_BATCH; slot[me] = OPEN };
+#endif
+	if
+	:: valid
+	:: else -> atomic { !lock -> node = next[HEAD]; mn_itree_collect_locked() }
+	fi;
+	atomic { valid = false; seen = 0; node = 0 };
+
 	do
 	::
-#ifdef PIN_WITHOUT_LOCK
-	   atomic {
-		i = kept;
-		do
-		:: i == count -> break
-		:: else -> touch(batch[i]); calls[batch[i]]++; i++
-		od;
-		i = 0
-	   };
-#endif
 	   do
-	   :: i == to_call -> break
-#ifdef DECLINED_STAY_PINNED
-	   :: declined -> break
-#endif
+	   :: i == count || declined -> break
 	   :: else ->
-#ifdef UNPIN_BEFORE_CALL
-		mn_itree_unpin(batch[i]);
-#endif
-		if
-		:: !declined -> mn_itree_first_pass(batch[i])
-		:: else
-		fi;
-#if defined(CALL_LAST_TWICE)
-		if
-		:: i < MN_BATCH - 1 -> mn_itree_unpin(batch[i])
-		:: else
-		fi;
-#elif !defined(UNPIN_BEFORE_CALL)
-		mn_itree_unpin(batch[i]);
-#endif
+		mn_itree_first_pass(batch[i]);
 		i++
 	   od;
 	   if
 	   :: count < MN_BATCH -> break
-#if defined(ONE_BATCH)
-	   :: count == MN_BATCH -> break
-#elif defined(DECLINED_STAY_PINNED)
-	   :: declined -> break
-#endif
+#ifdef ONE_BATCH
+	   :: else -> atomic { !lock -> cursors[batch[MN_BATCH - 1]]-- }; break
+#else
+#ifdef DECLINED_KEEPS_CURSOR
+	   :: count == MN_BATCH && declined -> break
+	   :: count == MN_BATCH && !declined ->
+#else
 	   :: else ->
+#endif
 		atomic {
+			!lock ->
 			i = 0;
-			batch[0] = batch[MN_BATCH - 1];
-			batch[MN_BATCH - 1] = 0;
-			touch(batch[0]);
-			assert(bit_of(tree, batch[0]));
-			node = batch[0] + 1;
-			count = 1;
-#ifdef KEEP_NONE
-			count = 0;
+			node = batch[MN_BATCH - 1];
+			touch(node);
+#ifndef NO_CURSOR
+			assert(cursors[node] > 0);
+			cursors[node]--;
 #endif
-#ifdef PIN_WITHOUT_LOCK
-			kept = 1;
+			if
+			:: declined -> node = END
+			:: else ->
+				assert(bit_of(tree, node));
+#ifndef CALL_CURSOR_TWICE
+				node = next[node]
 #endif
-			mn_itree_pin()
+			fi;
+			mn_itree_collect_locked()
 		}
+#endif
 	   fi
 	od;
+#ifndef FINISH_AFTER_END
 	mn_itree_second_pass();
+#endif
 	atomic {
 		assert(declined || (called[me] & must_call[me]) == must_call[me]);
 		called[me] = 0; must_call[me] = 0;
-		batch[0] = 0; count = 0; i = 0; declined = false
-	}
+		batch[0] = 0; batch[1] = 0; count = 0; i = 0; declined = false;
+		slot[me] = FREE
+	};
+#ifdef FINISH_AFTER_END
+	mn_itree_second_pass();
+#endif
+	skip
+}
+
+/* The one before @sub that is in the tree */
+inline find_before(sub)
+{
+	before = HEAD;
+	do
+	:: next[before] == END || next[before] >= sub -> break
+	:: else -> before = next[before]
+	od
+}
+
+/* Under the lock. What is behind @before is hidden in between. */
+inline change_link(to)
+{
+	changes++;
+	atomic { after = to; next[before] = END };
+	next[before] = after;
+	atomic { changes++; before = 0; after = 0 }
 }
 
 inline mn_itree_unlink(sub)
 {
-	assert(bit_of(tree, sub));
+	atomic {
+		assert(bit_of(tree, sub));
+		find_before(sub);
+		assert(next[before] == sub)
+	};
+	change_link(next[sub]);
 	tree = tree - (1 << sub)
+}
+
+/* Until its walk is over; the next one there does not find what was unlinked */
+inline look_into_slots()
+{
+	slot[0] != LOOKING;
+	slot[1] != LOOKING
 }
 
 inline mmu_interval_notifier_remove(sub)
 {
+	/* mn_itree_leave() */
 	atomic {
+		!lock ->
+		lock = true;
 		leaving = leaving | (1 << sub);
 		must_call[0] = must_call[0] & (15 - (1 << sub));
 		must_call[1] = must_call[1] & (15 - (1 << sub));
-		pinned = (calls[sub] > 0);
-		if
-#ifdef UNLINK_PINNED
-		:: true -> mn_itree_unlink(sub)
-#else
-		:: !pinned -> mn_itree_unlink(sub)
+		linked = (cursors[sub] > 0)
+#ifdef UNLINK_CURSOR
+		; linked = false
 #endif
-		:: else
-		fi
 	};
 	if
-	:: pinned ->
+	:: !linked -> mn_itree_unlink(sub)
+	:: else
+	fi;
+	lock = false;
+	/* mn_itree_wait() */
 #ifndef NO_WAIT
-		do
-		:: waiting[me] = true;
-		   if
-		   :: calls[sub] == 0 -> waiting[me] = false; break
-		   :: else -> !waiting[me]
-		   fi
-		od;
+	look_into_slots();
+	slot[0] == FREE || !overlaps[0];
+	slot[1] == FREE || !overlaps[1];
 #endif
-		atomic {
-#ifndef UNLINK_PINNED
-			mn_itree_unlink(sub);
+	if
+	:: linked ->
+#ifdef LOOK_BEFORE_LATE
+		look_into_slots();
 #endif
-			pinned = false
-		}
+		atomic { !lock -> lock = true };
+		mn_itree_unlink(sub);
+		lock = false;
+#if !defined(LATE_WITHOUT_LOOK) && !defined(LOOK_BEFORE_LATE)
+		look_into_slots();
+#endif
+		linked = false
 	:: else
 	fi;
 	atomic {
-		assert(!bit_of(tree, sub) && calls[sub] == 0);
+		assert(!bit_of(tree, sub));
 		subscribed = subscribed - (1 << sub);
-		leaving = leaving - (1 << sub)
+		leaving = leaving - (1 << sub);
+		cursors[sub] = 0
 	}
 }
 
 inline mmu_interval_notifier_insert(sub)
 {
 	atomic {
+		!lock ->
+		lock = true;
 		subscribed = subscribed | (1 << sub);
-		tree = tree | (1 << sub);
 		called[0] = called[0] & (15 - (1 << sub));
-		called[1] = called[1] & (15 - (1 << sub))
-	}
+		called[1] = called[1] & (15 - (1 << sub));
+		find_before(sub);
+		next[sub] = next[before]
+	};
+	change_link(sub);
+	atomic { tree = tree | (1 << sub); lock = false }
 }
 
 proctype driver(bit me)
 {
-	bool pinned;
+	byte before, after;
+	bool linked;
 
 	mmu_interval_notifier_remove(FIRST_TO_LEAVE + me);
-	mmu_interval_notifier_insert(FIRST_TO_LEAVE + me)
+	if
+	:: me == 0 -> mmu_interval_notifier_insert(FIRST_TO_LEAVE + me)
+	:: else
+	fi
 }
 
 init
 {
 	atomic {
-		run section(0); run section(1);
+		next[HEAD] = 0; next[0] = 1; next[1] = 2; next[2] = 3; next[3] = END;
+		run section(0, true);
+		if
+		:: run section(1, true)
+		:: run section(1, false)
+		fi;
 		run driver(0); run driver(1)
 	};
 	_nr_pr == 1;
-	assert(tree == 15 && !leaving);
-	assert(calls[0] + calls[1] + calls[2] + calls[3] == 0)
+	assert(tree == 11 && !leaving && !lock);
+	assert(cursors[0] + cursors[1] + cursors[2] + cursors[3] == 0)
 }

@@ -1,86 +1,104 @@
 /*
- * Collision-retry of the interval tree: mmu_interval_notifier_insert() behind its
- * flags, mmu_interval_read_begin(), mmu_interval_read_retry() and
- * mmu_interval_notifier_remove() against mn_itree_start() and mn_itree_end(),
- * mm/mmu_interval_notifier.c.
+ * Collision-retry of the interval tree: mn_itree_insert(), mn_interval_insert(),
+ * mmu_interval_read_begin(), mmu_interval_read_retry() and
+ * mmu_interval_notifier_remove(), with mn_itree_wait() and mn_slot_overlaps(),
+ * against mn_itree_enter(), mn_itree_look(), mn_itree_invalidate() and
+ * mn_itree_end(). mm/mmu_interval_notifier.c.
  *
- * A driver inserts a subscription, reads the page table under collision-retry until
- * its device is programmed, removes it and frees it; all of that twice. Two tasks run
- * sections, three in all. There is one place for sections, or two: picked at the
- * beginning. Each section meets the subscription or it does not, and changes the page
- * table; it may be declined, by the subscription itself instead of its work, or by
- * whoever comes after it, so that __mmu_notifier_invalidate_range_start() takes it
- * back with mn_itree_end(). Others that it meets show in that, and in that they may
- * fill its first batch: then it comes to the subscription when it holds the lock for
- * another time, and may find one that was not there when the section began.
+ * A driver inserts an interval, reads the page table under collision-retry until
+ * its device is programmed, removes the interval and frees it. Two tasks run sections,
+ * two or three in all, and there are two slots, one or none that is not taken by
+ * others; or the driver does all of that twice while one task runs two sections. Each
+ * section overlaps the interval or does not, and changes the page table. It may be
+ * declined, by the interval itself instead of its work, or by another subscriber after
+ * it, so that the section is undone with mn_itree_end(). Other intervals that it
+ * overlaps show in that, and in that they may fill its first batch: then it comes to
+ * the interval after its slot is open, under the lock, and may find one that was not
+ * there when the section began.
  *
- * The driver's CPU may read the page table early: at any point behind the lock in
- * mmu_interval_read_begin(), by the comment there. The lock is an acquire, so not
- * before. A wait that finds nothing to wait for is no barrier but for the acquires in
- * mn_itree_meets(); one that sleeps is. That a load without acquire may come late, and
- * an atomic without ordering early, is said by another order of the statements.
+ * The driver's CPU may read the page table early: after the acquire of the sequence,
+ * and not before any other acquire that comes after that. That a load without
+ * acquire may come late, and that a store stays in the buffer of its CPU, is said by
+ * another order of the statements.
  *
- * Left out: two passes, and how a section keeps its place in the tree (batch_walk);
- * ranges, of which only meeting matters; wait_event() in detail, and what makes the
- * bits of subs->running atomic (wake_up). Numbers do not wrap here.
+ * Left out: two passes, cursors, and what a walk meets while the tree changes
+ * (batch_walk); addresses, of which only the overlap matters; how waiters are woken,
+ * and more than one waiter for unslotted sections (wake_up); which slots were ever
+ * used (tree_flags). Numbers do not wrap here.
  *
  * Properties:
  *  - the device is never programmed with what is no longer in the page table, nor
- *    between start and end of a section that meets the subscription;
+ *    between start and end of a section that overlaps the interval;
  *  - when the page table changes the device has been stopped;
- *  - after remove the subscription is neither called nor touched nor in the tree;
- *  - begin waits for no section that began after it, and for none that does not meet
- *    the subscription, sections without a place aside;
- *  - everybody goes on (no invalid end state), and nothing is left of the sections.
+ *  - after remove the interval is neither called nor touched nor in the tree;
+ *  - begin waits for no section that began after it looked, and for none that does
+ *    not overlap the interval, unslotted ones aside;
+ *  - nobody waits for ever (no invalid end state), and nothing is left of sections.
  */
 /* wrong: NO_WAIT_IN_BEGIN reads within a section, with the number of that section */
-/* wrong: READ_ONCE_OF_RUNNING no acquire: what was read before the end passes for new */
-/* wrong: READ_ONCE_OF_UNPLACED the same where the section has no place */
-/* wrong: IGNORE_UNPLACED begin looks at the places only */
-/* wrong: SEQ_AFTER_WAIT the number of a section that nobody has waited for */
-/* wrong: WAIT_BELOW_LAST begin overlooks the last one that began before it */
-/* wrong: WAIT_FOR_NEWER begin is starved by sections that began after it */
-/* wrong: WAIT_FOR_ALL begin is starved by sections elsewhere */
-/* wrong: INSERT_WITH_NEXT_SEQ the number of the next section: it is overlooked */
-/* wrong: INSERT_WITH_LAST_SEQ of one that comes later in its walk: hides one between */
-/* wrong: SEQ_OF_ALL one number as long as sections run */
-/* wrong: PLACE_AFTER_WALK begin overlooks a section that has called already */
+/* wrong: READ_ONCE_OF_SLOT no acquire: what was read before the end passes for new */
+/* wrong: READ_ONCE_OF_UNSLOTTED the same where the section has no slot */
+/* wrong: NO_SECOND_LOOK the range is that of the next section: the end was not seen */
+/* wrong: PLAIN_OPEN no release: the slot is open before its range is there */
+/* wrong: SKIP_LOOKING a section in its walk is not waited for, as it has no range yet */
+/* wrong: IGNORE_UNSLOTTED begin looks at the slots only */
+/* wrong: SEQ_AFTER_LOOK the number of a section that nobody has waited for */
+/* wrong: WAIT_FOR_NEWER begin waits for sections that began after it in the slot */
+/* wrong: WAIT_FOR_ALL begin waits for sections elsewhere */
+/* wrong: WAIT_FOR_NO_UNSLOTTED begin waits until no section at all is unslotted */
+/* wrong: COUNT_FOR_ALL the end of a later unslotted section counts for an earlier one */
+/* wrong: NO_GENERATION the end of an unslotted section counts for nobody */
+/* wrong: NO_BARRIER_IN_INSERT begin finds no section, and that one no interval */
+/* wrong: INSERT_WITH_LAST_NUMBER of one that comes later in its walk: not noticed */
+/* wrong: NUMBER_WITHOUT_SLOT two slots have had the same number of sections */
+/* wrong: NUMBER_WITHOUT_COUNT each section in a slot has the same number */
+/* wrong: CLAIM_AFTER_WALK begin overlooks a section that has called already */
 /* wrong: END_BEFORE_CHANGE as a clear_bit() may be, which orders nothing */
-/* wrong: NO_UNWINDING a failed start leaves its place taken: nobody goes on */
-/* wrong: NO_WAKE_UP the end wakes nobody */
+/* wrong: NO_UNDO a declined start leaves its slot taken: nobody goes on */
 /* wrong: NO_WAIT_IN_REMOVE called after remove */
-/* wrong: PIN_LEAVING pinned between the end of the wait and the removal */
-/* wrong: UNPIN_ASKS_LEAVING touched when remove may have returned */
+/* wrong: NO_BARRIER_IN_REMOVE a section that was not found in a slot finds the interval */
 /* wrong: NO_SET_SEQ a driver that does not call mmu_interval_set_seq() */
 
-#define INSERTS 2
+#define NO_SLOT 2
 
 mtype = { NOTHING, CURRENT, STALE };
+mtype = { FREE, LOOKING, OPEN };
 
 /* struct mmu_notifier_subscriptions */
+byte nr_slots;
+mtype slot_state[2] = FREE;
+byte slot_count[2];
+bool slot_overlaps[2];		/* for its range */
 bool lock;
-byte subs_seq = 1;
-byte places;		/* MN_PLACES */
-byte running, unplaced;
-bool place_meets[2];
-byte place_seq[2];
-bool waiting;		/* the driver, in subs->wq */
+byte unslotted, numbers;
+bit generation;			/* there is one waiter at most */
+bool waiter;
+byte left;
 
-/* The subscription */
-byte sub_seq, calls;
-bool linked, leaving;
+/* The interval */
+byte interval_seq;
+bool linked, link_buffered;
 
 /* What the driver has read of the page table, and whether its device runs on it */
 mtype read = NOTHING;
 bool device;
 
 /* For the properties */
-byte inside;		/* sections that meet it, between start and end */
+byte inside;		/* sections that overlap it, between start and end */
 bool subscribed;	/* else its memory may be gone */
-bool begun;		/* the driver is in begin, and knows what to wait for */
-bool place_newer[2];	/* than that */
+bool looked;		/* begin knows what to wait for */
+bool slot_newer[2];	/* the section there began after that */
+bool slot_truly[2];	/* and really overlaps */
+bool is_unslotted[2], unslotted_newer[2];	/* by the task that runs it */
 
-#define taken(i) ((running >> (i)) & 1)
+#ifdef NO_BARRIER_IN_INSERT
+active proctype store_buffer()
+{
+end:	do
+	:: atomic { link_buffered -> link_buffered = false; linked = true }
+	od
+}
+#endif
 
 inline page_table_changes()
 {
@@ -90,156 +108,164 @@ inline page_table_changes()
 	fi
 }
 
-inline mn_itree_wake()
+inline new_number(number)
 {
-	waiting = false
+	numbers++;
+	number = numbers * 3 + 2
 }
 
-inline mn_itree_take_place()
+/* The compare-and-exchange, a full barrier; or the lock and smp_mb() */
+inline claim()
 {
-	place = 0;
+	slot = 0;
 	do
-	:: place < places && taken(place) -> place++
+	:: slot < nr_slots && slot_state[slot] != FREE -> slot++
 	:: else -> break
 	od;
 	if
-	:: place < places ->
-		place_meets[place] = meets;
-		place_seq[place] = seq;
-		place_newer[place] = begun;
-		running = running | (1 << place)
-	:: else -> unplaced++
+	:: slot < nr_slots ->
+		slot_state[slot] = LOOKING;
+		slot_count[slot]++;
+		slot_newer[slot] = looked;
+		slot_truly[slot] = overlaps;
+#if defined(NUMBER_WITHOUT_SLOT)
+		seq = slot_count[slot] * 3
+#elif defined(NUMBER_WITHOUT_COUNT)
+		seq = 3 + slot
+#else
+		seq = slot_count[slot] * 3 + slot
+#endif
+	:: else ->
+		slot = NO_SLOT;
+		unslotted++;
+		began = generation;
+		is_unslotted[me] = true;
+		unslotted_newer[me] = looked;
+		new_number(seq)
 	fi
 }
 
-inline mn_itree_enter()
+inline walk()
 {
-#ifdef SEQ_OF_ALL
-	if
-	:: running == 0 && unplaced == 0 -> subs_seq++
-	:: else
-	fi;
-#else
-	subs_seq++;
-#endif
-	seq = subs_seq;
-#ifndef PLACE_AFTER_WALK
-	mn_itree_take_place();
-#endif
-	skip
+	found = linked && overlaps;
+	assert(!found || subscribed)
 }
 
+/* A decrement under the lock and the count for waiters; or the exchange */
 inline mn_itree_end()
 {
 	atomic {
 		inside = inside - told;
 		told = false;
 		if
-		:: place < places ->
-			assert(taken(place));
-			running = running - (1 << place);
-			/* Nobody looks at it from now on */
-			place_meets[place] = false;
-			place_seq[place] = 0;
-			place_newer[place] = false
-		:: else -> assert(unplaced > 0); unplaced--
-		fi;
-		place = 0
-	};
-#ifndef NO_WAKE_UP
-	mn_itree_wake();
-#endif
-	skip
-}
-
-inline mn_itree_pin()
-{
-	if
-#ifdef PIN_LEAVING
-	:: linked ->
+		:: slot != NO_SLOT ->
+			assert(slot_state[slot] == OPEN);
+			slot_state[slot] = FREE;
+			slot_newer[slot] = false;
+			slot_truly[slot] = false
+		:: else ->
+			assert(!lock && unslotted > 0);
+			unslotted--;
+			is_unslotted[me] = false;
+			unslotted_newer[me] = false;
+			if
+#if defined(COUNT_FOR_ALL)
+			:: waiter && left > 0 -> left--
+#elif defined(NO_GENERATION)
+			:: false
 #else
-	:: linked && !leaving ->
+			:: waiter && generation != began -> assert(left > 0); left--
 #endif
-		assert(subscribed);
-		calls++;
-		pinned = true
-	:: else
-	fi
+			:: else
+			fi
+		fi;
+		slot = 0; began = 0; seq = 0
+	}
 }
 
-inline mn_itree_unpin()
+proctype section(byte me; byte sections)
 {
-	atomic {
-		assert(subscribed && calls > 0);
-		calls--;
-		pinned = false;
-		wake = (calls == 0)
-	};
-#ifdef UNPIN_ASKS_LEAVING
-	atomic { assert(subscribed); wake = leaving };
-#endif
-	if
-	:: wake ->
-		mn_itree_wake();
-		wake = false
-	:: else
-	fi
-}
-
-proctype section(byte sections)
-{
-	byte seq, place;
-	bool meets, later, pinned, wake, declined, told;
+	byte seq, slot;
+	bit began;
+	bool overlaps, later, found, declined, told;
 
 	do
 	:: sections == 0 -> break
 	:: else ->
-	   /* mn_itree_start(), up to where it gives the lock back */
+	   /* mn_itree_enter() */
 	   atomic {
-		!lock ->
 		sections--;
 		if
-		:: meets = true
-		:: meets = true; later = true
-		:: meets = false
+		:: overlaps = true
+		:: overlaps = true; later = true
+		:: overlaps = false
 		fi;
-		mn_itree_enter();
+#ifdef CLAIM_AFTER_WALK
 		if
-		:: meets && !later -> mn_itree_pin()
+		:: !later -> walk()
+		:: else
+		fi
+#else
+		claim()
+#endif
+	   };
+	   /* mn_itree_look(): in its slot without the lock, otherwise under it */
+	   atomic {
+#ifdef CLAIM_AFTER_WALK
+		claim();
+#else
+		if
+		:: !later -> walk()
+		:: else
+		fi;
+#endif
+		if
+		:: slot != NO_SLOT ->
+#ifdef PLAIN_OPEN
+			slot_state[slot] = OPEN
+#else
+			slot_overlaps[slot] = overlaps
+#endif
 		:: else
 		fi
 	   };
 	   if
-	   :: later -> atomic { !lock -> mn_itree_pin(); later = false }
+	   :: slot != NO_SLOT ->
+#ifdef PLAIN_OPEN
+		slot_overlaps[slot] = overlaps
+#else
+		slot_state[slot] = OPEN
+#endif
+	   :: else
+	   fi;
+	   if
+	   :: later -> atomic { walk(); later = false }
 	   :: else
 	   fi;
 
 	   /* The driver's callback, under its lock; it may decline */
 	   if
-	   :: pinned ->
+	   :: found ->
 		if
 		:: atomic {
 			assert(subscribed);
 #ifndef NO_SET_SEQ
-			sub_seq = seq;
+			interval_seq = seq;
 #endif
 			device = false
 		   }
 		:: declined = true
-		fi;
-		mn_itree_unpin()
+		fi
 	   :: else
 	   fi;
-	   /* Somebody behind it, in the tree or on the hlist, may as well */
+	   /* Another subscriber after it, in the tree or on the hlist, may as well */
 	   atomic {
-#ifdef PLACE_AFTER_WALK
-		mn_itree_take_place();
-#endif
+		assert(!found || subscribed);
+		found = false;
 		if
 		:: declined = true
-		:: !declined -> told = meets; inside = inside + told
-		fi;
-		seq = 0
+		:: !declined -> told = overlaps; inside = inside + told
+		fi
 	   };
 
 	   if
@@ -249,18 +275,18 @@ proctype section(byte sections)
 #endif
 		atomic {
 			if
-			:: meets -> assert(!device); page_table_changes()
+			:: overlaps -> assert(!device); page_table_changes()
 			:: else
 			fi;
-			meets = false
+			overlaps = false
 		};
 #ifndef END_BEFORE_CHANGE
 		mn_itree_end();
 #endif
 		skip
 	   :: else ->
-		meets = false;
-#ifndef NO_UNWINDING
+		overlaps = false;
+#ifndef NO_UNDO
 		mn_itree_end();
 #endif
 		declined = false
@@ -268,30 +294,11 @@ proctype section(byte sections)
 	od
 }
 
-inline mn_itree_insert()
-{
-	atomic {
-		!lock ->
-		subscribed = true;
-		leaving = false;
-#if defined(INSERT_WITH_NEXT_SEQ)
-		sub_seq = subs_seq + 1;
-#elif defined(INSERT_WITH_LAST_SEQ)
-		sub_seq = subs_seq;
-#else
-		/* Of no section: also not of one that runs, and may come by here yet */
-		subs_seq++;
-		sub_seq = subs_seq;
-#endif
-		linked = true
-	}
-}
-
 /* The CPU may read the page table here, ahead of what comes before */
 inline read_early()
 {
 	if
-	:: read == NOTHING -> read = CURRENT
+	:: in_begin && read == NOTHING -> read = CURRENT
 	:: true
 	fi
 }
@@ -299,151 +306,263 @@ inline read_early()
 /* Nothing that was read early was read before this load */
 inline acquire()
 {
-	read = NOTHING
-}
-
-inline look_at_unplaced()
-{
-#ifndef IGNORE_UNPLACED
-	over = over && unplaced == 0;
-#endif
-#ifndef READ_ONCE_OF_UNPLACED
-	acquire();
-#endif
-	skip
-}
-
-#if defined(WAIT_FOR_NEWER)
-#define awaited(i) (taken(i) && place_meets[i])
-#elif defined(WAIT_FOR_ALL)
-#define awaited(i) (taken(i) && place_seq[i] <= last)
-#elif defined(WAIT_BELOW_LAST)
-#define awaited(i) (taken(i) && place_meets[i] && place_seq[i] < last)
-#else
-#define awaited(i) (taken(i) && place_meets[i] && place_seq[i] <= last)
-#endif
-#define older(i) (taken(i) && place_meets[i] && !place_newer[i])
-
-inline look_at_running()
-{
 	if
-	:: awaited(0) || awaited(1) -> over = false; assert(older(0) || older(1))
+	:: in_begin -> read = NOTHING
 	:: else
-	fi;
-#ifndef READ_ONCE_OF_RUNNING
+	fi
+}
+
+inline acquire_of_slot()
+{
+#ifndef READ_ONCE_OF_SLOT
 	acquire();
 #endif
 	skip
 }
 
-/* Under the lock, which ends do not take: @over, unless a section runs that meets */
-inline mn_itree_meets()
+inline mmu_interval_notifier_insert()
 {
 	atomic {
-		over = true;
-#ifdef READ_ONCE_OF_UNPLACED
-		look_at_running();
+		subscribed = true;
+#ifdef INSERT_WITH_LAST_NUMBER
+		/* Of the last section in the first slot */
+		interval_seq = slot_count[0] * 3;
 #else
-		look_at_unplaced();
+		/* Of no section: also not of one that may come by here yet */
+		new_number(interval_seq);
 #endif
+#ifdef NO_BARRIER_IN_INSERT
+		link_buffered = true
+#else
+		linked = true
+#endif
+	}
+}
+
+#define same(i) (slot_state[i] != FREE && slot_count[i] == seen[i])
+
+/* Whether to wait for the section in slot i: seen[i], or 0 */
+inline mn_slot_overlaps(i)
+{
+	atomic {
+		if
+		:: slot_state[i] != FREE -> seen[i] = slot_count[i]
+		:: else -> seen[i] = 0
+		fi;
+		acquire_of_slot();
 		read_early()
 	};
-	atomic {
-#ifdef READ_ONCE_OF_UNPLACED
-		look_at_unplaced();
+	if
+	:: seen[i] == 0
+	:: else ->
+#ifdef SKIP_LOOKING
+		if
+		:: same(i) && slot_state[i] == LOOKING -> seen[i] = 0
+		:: else
+		fi;
 #else
-		look_at_running();
+		/* Spins */
+		atomic {
+			slot_state[i] != LOOKING || !same(i) ->
+			if
+			:: !same(i) -> seen[i] = 0
+			:: else
+			fi;
+			acquire_of_slot();
+			read_early()
+		};
 #endif
-		lock = false
+		if
+		:: seen[i] == 0
+		:: else ->
+			atomic { overlap = slot_overlaps[i]; read_early() };
+#ifdef WAIT_FOR_ALL
+			overlap = true;
+#endif
+			atomic {
+#ifdef NO_SECOND_LOOK
+				if
+				:: !overlap -> seen[i] = 0
+				:: else
+				fi;
+#else
+				if
+				:: !overlap || !same(i) -> seen[i] = 0
+				:: else
+				fi;
+				acquire_of_slot();
+#endif
+				overlap = false;
+				read_early()
+			}
+		fi
+	fi
+}
+
+#ifdef WAIT_FOR_NEWER
+#define awaited(i) (slot_state[i] != FREE)
+#else
+#define awaited(i) same(i)
+#endif
+
+/* mn_slot_over() */
+inline mn_slot_wait(i)
+{
+	if
+	:: seen[i] == 0
+	:: else ->
+		if
+		:: atomic { !awaited(i) -> acquire_of_slot(); seen[i] = 0 }
+		:: awaited(i) && in_begin && (slot_newer[i] || !slot_truly[i]) ->
+			assert(false)
+		fi
+	fi
+}
+
+#ifdef WAIT_FOR_NO_UNSLOTTED
+#define unslotted_over (unslotted == 0)
+#else
+#define unslotted_over (left == 0)
+#endif
+#define older_unslotted ((is_unslotted[0] && !unslotted_newer[0]) || \
+			 (is_unslotted[1] && !unslotted_newer[1]))
+
+inline look_at_unslotted(result)
+{
+#ifdef IGNORE_UNSLOTTED
+	result = false;
+#else
+	atomic {
+		result = (unslotted != 0);
+#ifndef READ_ONCE_OF_UNSLOTTED
+		acquire();
+#endif
+		read_early()
 	}
+#endif
+}
+
+/* In the opposite order, so that the last look is at another word */
+inline mn_itree_busy()
+{
+	atomic {
+		busy = (slot_state[0] != FREE);
+		acquire_of_slot();
+		read_early()
+	};
+	if
+	:: nr_slots == 2 ->
+		atomic {
+			busy = busy || slot_state[1] != FREE;
+			acquire_of_slot();
+			read_early()
+		}
+	:: else
+	fi;
+	look_at_unslotted(wait_unslotted);
+	busy = busy || wait_unslotted;
+	wait_unslotted = false
+}
+
+inline mn_itree_wait()
+{
+	look_at_unslotted(wait_unslotted);
+	if
+	:: wait_unslotted ->
+		/* mn_waiter_add() */
+		atomic {
+			left = unslotted;
+			generation = 1 - generation;
+			waiter = true
+		}
+	:: else
+	fi;
+	mn_slot_overlaps(0);
+	if
+	:: nr_slots == 2 -> mn_slot_overlaps(1)
+	:: else
+	fi;
+	looked = in_begin;
+	mn_slot_wait(0);
+	mn_slot_wait(1);
+	if
+	:: wait_unslotted ->
+		/* mn_waiter_wait() */
+		if
+		:: atomic { unslotted_over -> acquire(); waiter = false; left = 0 }
+		:: !unslotted_over && in_begin && !older_unslotted ->
+			assert(false)
+		fi;
+		wait_unslotted = false
+	:: else
+	fi
+}
+
+inline wait_if_busy()
+{
+	mn_itree_busy();
+	if
+	:: busy -> busy = false; mn_itree_wait()
+	:: else
+	fi
 }
 
 inline mmu_interval_read_begin()
 {
 	atomic {
-		!lock ->
-		lock = true;
-		read_early();
-		seq = sub_seq;
-		last = subs_seq;
-		begun = true
+		in_begin = true;
+		seq = interval_seq;
+		read_early()
 	};
-	mn_itree_meets();
 #ifndef NO_WAIT_IN_BEGIN
-	do
-	:: over -> break
-	:: !over ->
-		waiting = true;
-		atomic { !lock -> lock = true };
-		mn_itree_meets();
-		if
-		:: over -> waiting = false
-		:: else -> atomic { !waiting -> acquire() }
-		fi
-	od;
+	wait_if_busy();
 #endif
-#ifdef SEQ_AFTER_WAIT
-	seq = sub_seq;
+#ifdef SEQ_AFTER_LOOK
+	seq = interval_seq;
 #endif
 	skip
 }
 
 inline mmu_interval_notifier_remove()
 {
-	atomic {
-		!lock ->
-		assert(linked && !leaving);
-		leaving = true;
-		pinned = (calls > 0);
-		if
-		:: !pinned -> linked = false
-		:: else
-		fi
-	};
-	if
-	:: pinned ->
-#ifndef NO_WAIT_IN_REMOVE
-		do
-		:: waiting = true;
-		   if
-		   :: calls == 0 -> waiting = false; break
-		   :: else -> !waiting
-		   fi
-		od;
+#ifdef NO_BARRIER_IN_REMOVE
+	wait_if_busy();
 #endif
-		atomic { !lock -> linked = false; pinned = false }
-	:: else
-	fi;
-	atomic { assert(!linked); subscribed = false; sub_seq = 0 }
+	atomic { !link_buffered -> assert(linked); linked = false };
+#if !defined(NO_WAIT_IN_REMOVE) && !defined(NO_BARRIER_IN_REMOVE)
+	wait_if_busy();
+#endif
+	atomic { subscribed = false; interval_seq = 0 }
 }
 
-proctype driver()
+proctype driver(byte inserts)
 {
-	byte n, seq, last;
-	bool over, pinned, programmed;
+	byte n, seq, seen[2];
+	bool in_begin, overlap, busy, wait_unslotted, programmed;
 
 	do
-	:: n == INSERTS -> break
+	:: n == inserts -> break
 	:: else ->
 	   n++;
-	   mn_itree_insert();
+	   mmu_interval_notifier_insert();
 	   programmed = false;
 	   do
 	   :: programmed -> break
 	   :: !programmed ->
 		mmu_interval_read_begin();
 		atomic {
-			over = false; last = 0; begun = false;
-			place_newer[0] = false; place_newer[1] = false;
+			in_begin = false; looked = false;
+			slot_newer[0] = false; slot_newer[1] = false;
+			unslotted_newer[0] = false; unslotted_newer[1] = false;
 			if
 			:: read == NOTHING -> read = CURRENT
 			:: else
 			fi
 		};
-		/* Under the driver's lock */
+		/* mmu_interval_read_retry(), under the driver's lock */
 		atomic {
 			if
-			:: sub_seq == seq ->
+			:: interval_seq == seq ->
 				assert(read == CURRENT && inside == 0);
 				device = true;
 				programmed = true
@@ -461,12 +580,12 @@ init
 {
 	atomic {
 		if
-		:: places = 1
-		:: places = 2
-		fi;
-		run section(1); run section(2);
-		run driver()
+		:: nr_slots = 0; run section(0, 1); run section(1, 1); run driver(1)
+		:: nr_slots = 1; run section(0, 1); run section(1, 2); run driver(1)
+		:: nr_slots = 2; run section(0, 1); run section(1, 1); run driver(1)
+		:: nr_slots = 1; run section(0, 2); run driver(2)
+		fi
 	};
 	_nr_pr == 1;
-	assert(running == 0 && unplaced == 0 && calls == 0)
+	assert(slot_state[0] == FREE && slot_state[1] == FREE && unslotted == 0)
 }

@@ -1,80 +1,141 @@
 /*
- * The first registration on an mm against sections: mn_publish() and
- * mn_drain_uncounted() against mmu_notifier_invalidate_range_start() and
- * mmu_notifier_invalidate_range_end(), mm/mmu_notifier.c.
+ * The structure of an mm and the first registrations on it: mn_subscriptions_get(),
+ * __mmu_notifier_register() and mn_drain_uncounted() against
+ * mmu_notifier_invalidate_range_start() and mmu_notifier_invalidate_range_end().
+ * mm/mmu_notifier.c.
  *
- * One VMA of a file, which may get an anon_vma by a fault and may be marked when
- * registration begins, and two tasks that run section after section, each under one
- * lock of those that mn_drain_uncounted() names. The stores of the registering CPU
- * go through a buffer, which an unlock has to wait for and nothing else: the locks
- * are acquire and release, no full barriers.
+ * Two tasks register a subscriber each, at once. Each installs the structure if it
+ * finds none, before it takes mmap_lock; then sets its flag in the structure, waits
+ * for the counted sections that did not see the flag, and passes through the locks
+ * unless the other one has. One VMA of a file, which may get an anon_vma by a fault
+ * and may be marked already when registration begins. One task runs section after
+ * section, each under one lock of those that mn_drain_uncounted() names.
  *
- * Left out: the domain and what comes after (two_lists), several VMAs and that
- * locks in common are passed once, hugetlb.
+ * What a registering CPU stores goes through a buffer. The compare-and-exchange
+ * that installs the structure waits for the buffer, as a full barrier, and so does an
+ * unlock; a lock does not.
+ *
+ * Left out: how a counted section is waited for (tree_flags, two_lists); several
+ * VMAs, and that locks in common are passed once; hugetlb.
  *
  * Properties:
- *  - when registration returns no section is running that the subscriber was not
- *    told of, and none begins after that;
- *  - who sees the pointer sees the subscriber behind it;
+ *  - when a registration returns no section is running that does not deliver to the
+ *    subscriber, and none begins after that;
+ *  - a section that sees the pointer sees the structure behind it initialised;
  *  - an end is delivered exactly if the start was;
- *  - the list of the VMA's anon_vmas stands still while it is walked.
+ *  - the list of anon_vmas of the VMA does not change while it is walked.
  */
-/* wrong: NO_VMA_PASS the lock of the VMA is not passed (nor is it marked) */
+/* wrong: NO_VMA_PASS the lock of the VMA is not passed (nor is the VMA marked) */
 /* wrong: NO_MAPPING_PASS i_mmap_rwsem is not passed */
 /* wrong: NO_ANON_PASS the anon_vma lock is not passed */
-/* wrong: DRAIN_BEFORE_PUBLISH a section may begin behind the drain's back */
+/* wrong: DRAIN_BEFORE_INSTALL a section may begin uncounted after the drain */
+/* wrong: INSTALLED_MEANS_DRAINED who installed has not drained yet: that needs mmap_lock */
+/* wrong: DRAINED_WITHOUT_DRAIN the other registration trusts a drain that is not over */
+/* wrong: INSTALL_BY_STORE the second structure replaces the first one */
+/* wrong: PLAIN_INSTALL no barrier: the pointer is seen before what it points to */
+/* wrong: WAIT_BEFORE_FLAG a counted section begins between the wait and the flag */
 /* wrong: MMAP_LOCK_READ registration excludes no section under mmap_lock */
-/* wrong: ANON_BEFORE_MARK a fault gives the VMA an anon_vma behind the drain's back */
-/* wrong: VMA_NOT_MARKED passed as the others are: a fault changes the list being walked */
-/* wrong: PLAIN_PUBLISH no release: the pointer is seen before what it points to */
-/* wrong: END_ASKS_MM end asks the mm rather than the range, and meets a newcomer */
+/* wrong: ANON_BEFORE_MARK the anon_vmas come first: a fault changes the list being walked */
+/* wrong: VMA_NOT_MARKED passed as the others are: the same between lock and walk */
+/* wrong: END_ASKS_MM end asks the mm rather than the range, and finds a newcomer */
 /* wrong: SECTION_WITHOUT_LOCK a caller of start that holds none of the locks */
 
-#define SECTIONS 2
+#define REGISTRARS 2
+#define NONE 2
 
 mtype = { MMAP_LOCK, VMA_LOCK, I_MMAP_RWSEM, ANON_VMA_LOCK, NO_LOCK };
 
-/* In memory, and still in the buffer of the registering CPU */
-bool notifier_subscriptions, subscriber;
-bool pointer_buffered, subscriber_buffered;
+/* mm->notifier_subscriptions: whose structure it is */
+byte notifier_subscriptions = NONE;
+bool initialised[REGISTRARS];
+bool drained[REGISTRARS];
+byte flags[REGISTRARS];		/* in each structure a bit for each subscriber */
+
+/* Stores that are not yet in memory */
+bool pointer_buffered[REGISTRARS], contents_buffered[REGISTRARS];
 
 bool mmap_writer, mapping_writer, anon_writer;
 byte mmap_readers, mapping_readers, anon_readers, vma_readers;
 bool vma_marked;
-bool has_anon_vma;	/* the VMA's list of them is not empty */
+bool has_anon_vma;	/* the list of them that the VMA has is not empty */
 bool walking_chain;
 
-/* For the properties */
-bool registered;
-byte undelivered;	/* sections running that nobody was told of */
+/* The section */
+bool running;
+byte counted = NONE;	/* in which structure */
+byte told;		/* which subscribers it delivers to */
 
-active proctype store_buffer()
+/* For the properties */
+byte registered;
+
+active proctype store_buffers()
 {
 end:	do
 	:: atomic {
-		subscriber_buffered ->
-		subscriber_buffered = false; subscriber = true
+		contents_buffered[0] ->
+		contents_buffered[0] = false; initialised[0] = true
 	   }
 	:: atomic {
-#ifdef PLAIN_PUBLISH
-		pointer_buffered ->
-#else
-		pointer_buffered && !subscriber_buffered ->
-#endif
-		pointer_buffered = false; notifier_subscriptions = true
+		contents_buffered[1] ->
+		contents_buffered[1] = false; initialised[1] = true
+	   }
+	:: atomic {
+		pointer_buffered[0] ->
+		pointer_buffered[0] = false; notifier_subscriptions = 0
+	   }
+	:: atomic {
+		pointer_buffered[1] ->
+		pointer_buffered[1] = false; notifier_subscriptions = 1
 	   }
 	od
 }
 
-inline release()
+inline barrier()
 {
-	!pointer_buffered && !subscriber_buffered
+	!contents_buffered[me] && !pointer_buffered[me]
 }
 
-inline publish()
+inline mn_subscriptions_get()
 {
-	subscriber_buffered = true;
-	pointer_buffered = true
+	subs = notifier_subscriptions;
+	if
+	:: subs == NONE ->
+		contents_buffered[me] = true;
+#if defined(PLAIN_INSTALL)
+		atomic {
+			if
+			:: notifier_subscriptions == NONE && !pointer_buffered[1 - me] ->
+				pointer_buffered[me] = true;
+				subs = me
+			:: else -> subs = notifier_subscriptions
+			fi
+		};
+		if
+		:: subs == NONE -> subs = 1 - me
+		:: else
+		fi
+#elif defined(INSTALL_BY_STORE)
+		barrier();
+		notifier_subscriptions = me;
+		subs = me
+#else
+		barrier();
+		atomic {
+			if
+			:: notifier_subscriptions == NONE ->
+				notifier_subscriptions = me
+			:: else
+			fi;
+			subs = notifier_subscriptions
+		}
+#endif
+	:: else ->
+#ifdef INSTALLED_MEANS_DRAINED
+		drained[subs] = true
+#else
+		skip
+#endif
+	fi
 }
 
 inline pass_vma()
@@ -84,7 +145,7 @@ inline pass_vma()
 	if
 	:: !vma_marked ->
 		atomic { vma_readers == 0 -> vma_marked = true };
-		release();
+		barrier();
 #ifdef VMA_NOT_MARKED
 		vma_marked = false;
 #endif
@@ -99,7 +160,7 @@ inline pass_mapping()
 {
 #ifndef NO_MAPPING_PASS
 	atomic { mapping_readers == 0 -> mapping_writer = true };
-	release();
+	barrier();
 	mapping_writer = false;
 #endif
 	skip
@@ -109,58 +170,91 @@ inline pass_anon_vma()
 {
 #ifndef NO_ANON_PASS
 	atomic { anon_readers == 0 -> anon_writer = true };
-	release();
+	barrier();
 	anon_writer = false;
 #endif
 	skip
 }
 
-inline mn_drain_uncounted()
+inline pass_chain()
 {
-#ifdef ANON_BEFORE_MARK
-	found = has_anon_vma;
-	pass_vma();
-#else
-	pass_vma();
-	found = has_anon_vma;
-#endif
-	pass_mapping();
-#ifndef ANON_BEFORE_MARK
 	walking_chain = true;
-#endif
 	if
-	:: found -> pass_anon_vma()
+	:: has_anon_vma -> pass_anon_vma()
 	:: else
 	fi;
 	walking_chain = false
 }
 
-active proctype registrar()
+inline pass_all()
 {
-	bool found;
+#ifdef ANON_BEFORE_MARK
+	pass_chain();
+	pass_vma();
+	pass_mapping()
+#else
+	pass_vma();
+	pass_mapping();
+	pass_chain()
+#endif
+}
 
+inline mn_drain_uncounted()
+{
+	if
+	:: drained[subs]
+	:: else ->
+#ifdef DRAINED_WITHOUT_DRAIN
+		drained[subs] = true;
+		mmap_writer = false;
+		atomic { !mmap_writer && mmap_readers == 0 -> mmap_writer = true };
+#endif
+		pass_all();
+		drained[subs] = true
+	fi
+}
+
+/* mn_itree_drain() or a grace period */
+inline wait_for_counted()
+{
+	!(running && counted == subs && !((told >> me) & 1))
+}
+
+active [REGISTRARS] proctype registrar()
+{
+	byte me = _pid - 1, subs;
+
+#ifndef DRAIN_BEFORE_INSTALL
+	mn_subscriptions_get();
+#endif
 #ifdef MMAP_LOCK_READ
 	atomic { !mmap_writer -> mmap_readers++ };
 #else
 	atomic { !mmap_writer && mmap_readers == 0 -> mmap_writer = true };
 #endif
-	/* Whoever registers may have marked the VMA for a purpose of his own */
+	/* A caller under mmap_lock may have marked the VMA for its own purpose */
 	if
 	:: atomic { vma_readers == 0 -> vma_marked = true }
 	:: true
 	fi;
-#ifdef DRAIN_BEFORE_PUBLISH
-	mn_drain_uncounted();
-	publish();
-#else
-	publish();
-	mn_drain_uncounted();
+#ifdef DRAIN_BEFORE_INSTALL
+	pass_all();
+	mn_subscriptions_get();
+	drained[subs] = true;
 #endif
+#ifdef WAIT_BEFORE_FLAG
+	wait_for_counted();
+#endif
+	flags[subs] = flags[subs] | (1 << me);
+#ifndef WAIT_BEFORE_FLAG
+	wait_for_counted();
+#endif
+	mn_drain_uncounted();
 	atomic {
-		assert(undelivered == 0);
-		registered = true
+		assert(!running || (told >> me) & 1);
+		registered = registered | (1 << me)
 	};
-	release();
+	barrier();
 #ifdef MMAP_LOCK_READ
 	atomic { vma_marked = false; mmap_readers-- }
 #else
@@ -195,10 +289,9 @@ inline drop_lock()
 	fi
 }
 
-active [SECTIONS] proctype section()
+active proctype section()
 {
 	mtype lock;
-	bool started;
 
 end:	do
 	:: take_lock();
@@ -212,26 +305,29 @@ end:	do
 	   :: true
 	   fi;
 
-	   /* start */
+	   /* start: counted if it finds the structure */
 	   atomic {
-		started = notifier_subscriptions;
+		counted = notifier_subscriptions;
 		if
-		:: started -> assert(subscriber)
-		:: else ->
-			assert(!registered);
-			undelivered++
-		fi
+		:: counted != NONE ->
+			assert(initialised[counted]);
+			told = flags[counted]
+		:: else
+		fi;
+		assert((told & registered) == registered);
+		running = true
 	   };
 
 	   /* The page tables change. Then end */
 	   atomic {
 #ifdef END_ASKS_MM
-		assert(notifier_subscriptions == started);
-#endif
 		if
-		:: started
-		:: else -> undelivered--
-		fi
+		:: notifier_subscriptions != NONE ->
+			assert(told == flags[notifier_subscriptions])
+		:: else
+		fi;
+#endif
+		running = false; counted = NONE; told = 0
 	   };
 	   drop_lock()
 	od

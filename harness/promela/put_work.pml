@@ -3,9 +3,10 @@
  * mn_put_work(), mmu_notifier_synchronize(),
  * __mmu_notifier_subscriptions_destroy() and mn_destroy_work(). mm/mmu_notifier.c.
  *
- * The mm is only held by its two subscriptions, each of which a task puts; one of
- * the two tasks then waits in mmu_notifier_synchronize(), as a module does that
- * goes. Whoever drops the last reference to the mm has the structure destroyed.
+ * The mm is only held by its two subscriptions, each of which a task puts, and by the
+ * work item while it is queued or running. One of the two tasks then waits in
+ * mmu_notifier_synchronize(), as a module does that goes. Whoever drops the last
+ * reference to the mm has the structure destroyed.
  *
  * Assumed of workqueues: queue_work() makes an item pending that is not, and says
  * nothing otherwise; an item that runs may become pending again, and runs again
@@ -15,8 +16,8 @@
  * Left out: states, lists, grace periods and exit (release); puts of other mms.
  *
  * Properties:
- *  - nobody touches the structure when it is freed, the unlock of its lock and the
- *    item's own run included;
+ *  - nobody touches the structure after it was freed, the unlock of its lock
+ *    included; nor takes a reference to the mm when none is left;
  *  - free_notifier comes once for each subscription, and before a synchronize
  *    returns that began after its put;
  *  - in the end both subscriptions and the structure are freed (no invalid end
@@ -24,12 +25,13 @@
  */
 /* wrong: QUEUE_OUTSIDE_LOCK the item may be through, and the structure gone */
 /* wrong: QUEUE_BEFORE_ADD the item may find nothing, and nobody comes again */
-/* wrong: NO_FLUSH destroyed while the item runs, or is queued in vain */
+/* wrong: NO_REFERENCE destroyed while the item runs, or is queued in vain */
+/* wrong: GRAB_OUTSIDE_LOCK the item may be through, and drops what was not taken */
 /* wrong: SYNCHRONIZE_PENDING_ONLY waits for what is queued, but not for what runs */
 
 #define N 2
 
-bool lock, leaving[N];
+bool lock, put[N];		/* subs->put */
 bool put_work_pending, put_work_running, destroy_work_pending;
 byte put_work_queued, put_work_done;	/* how often */
 
@@ -52,16 +54,33 @@ inline queue_put_work()
 {
 	atomic {
 		touch_subs();
+		fresh = !put_work_pending;
 		if
-		:: !put_work_pending -> put_work_pending = true; put_work_queued++
+		:: fresh -> put_work_pending = true; put_work_queued++
 		:: else
 		fi
 	}
 }
 
+/* For the item, if it has just been queued */
+inline mmgrab()
+{
+#ifndef NO_REFERENCE
+	atomic {
+		if
+		:: fresh -> assert(mm_count > 0); mm_count++
+		:: else
+		fi;
+		fresh = false
+	};
+#endif
+	skip
+}
+
 inline mmdrop()
 {
 	atomic {
+		assert(mm_count > 0);
 		mm_count--;
 		if
 		:: mm_count == 0 -> destroy_work_pending = true
@@ -72,18 +91,27 @@ inline mmdrop()
 
 inline mmu_notifier_put(sub)
 {
+	bool fresh;
+
 	assert(!sub_freed[sub]);
 #ifdef QUEUE_BEFORE_ADD
 	queue_put_work();
+	mmgrab();
 #endif
 	spin_lock();
-	leaving[sub] = true;
+	put[sub] = true;
 #if !defined(QUEUE_OUTSIDE_LOCK) && !defined(QUEUE_BEFORE_ADD)
 	queue_put_work();
+#endif
+#if !defined(QUEUE_OUTSIDE_LOCK) && !defined(GRAB_OUTSIDE_LOCK)
+	mmgrab();
 #endif
 	spin_unlock();
 #ifdef QUEUE_OUTSIDE_LOCK
 	queue_put_work();
+#endif
+#if defined(QUEUE_OUTSIDE_LOCK) || defined(GRAB_OUTSIDE_LOCK)
+	mmgrab();
 #endif
 	skip
 }
@@ -126,8 +154,8 @@ end:	do
 	   };
 	   spin_lock();
 	   atomic {
-		took[0] = leaving[0]; leaving[0] = false;
-		took[1] = leaving[1]; leaving[1] = false
+		took[0] = put[0]; put[0] = false;
+		took[1] = put[1]; put[1] = false
 	   };
 	   spin_unlock();
 	   sub = 0;
@@ -142,22 +170,20 @@ end:	do
 		sub++
 	   :: else -> sub++
 	   od;
+	   /* Its own reference. It does not look at the structure any more. */
+#ifndef NO_REFERENCE
+	   mmdrop();
+#endif
 	   atomic { put_work_running = false; put_work_done++ }
 	od
 }
 
 active proctype mn_destroy_work()
 {
-	byte until;
-
 	destroy_work_pending;
-#ifndef NO_FLUSH
-	until = put_work_queued;
-	put_work_done >= until;
-#endif
 	atomic {
 		assert(sub_freed[0] && sub_freed[1]);
-		assert(!put_work_pending && !put_work_running && !lock);
+		assert(!put_work_pending && !lock);
 		subs_freed = true
 	}
 }

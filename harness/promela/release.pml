@@ -1,47 +1,54 @@
 /*
- * The end of subscriptions: mn_advance(), mn_exit_pause(), mn_exit_resume(),
- * mn_set_exit_sub(), mn_await_exit_release(), mn_hlist_call_release(),
- * mn_hlist_release(), mmu_notifier_unregister(), mn_hlist_remove(),
- * mmu_notifier_put() and mn_put_work(), all against each other. mm/mmu_notifier.c.
+ * The end of subscriptions: mn_exit_take(), mn_exit_release(), mn_hlist_release(),
+ * mn_begin_release(), mn_end_release(), mmu_notifier_unregister(),
+ * mn_await_exit_release(), mn_hlist_remove(), mmu_notifier_put() and mn_put_work(),
+ * all against each other. mm/mmu_notifier.c.
  *
- * An exit, and three subscribers: X and Y, which a task each unregisters, and Z,
- * which another task puts. Where it is exit that calls ->release, that may
- * unregister or put, too. One of these is picked at the beginning, and whether the
- * lists are in the order X Y Z or Z Y X:
+ * An exit, and three subscribers: X and Y, each of which a task unregisters, and Z,
+ * which another task puts. A ->release may unregister or put in turn, also the one
+ * whose ->release it is. One of these plans is picked at the beginning, and whether
+ * subs->owed is in the order X Y Z or Z Y X:
  *
  *	PLAIN		no ->release does
- *	X_TAKES_Y	X->release unregisters Y, which no task does then
- *	X_TAKES_X	X->release unregisters X itself, which no task does then
- *	Z_TAKES_Y	Z->release puts Z, which no task does then, and unregisters Y
+ *	X_TAKES_Y	X->release unregisters Y, whoever calls X->release. No task
+ *			unregisters Y then
+ *	X_TAKES_X	X->release unregisters X, if exit calls it. No task
+ *			unregisters X then
+ *	Z_TAKES_Y	Z->release puts Z and unregisters Y. No task does then
+ *	X_WAITS		X->release goes on only when a registration has returned that
+ *			another task makes meanwhile. There is no exit then, as nobody
+ *			registers on an mm without users
  *
- * Not all tasks run in each of them, so that the model stays small: see init.
- * A section walks the list of its phase twice. SRCU is that of srcu.h.
+ * Not all tasks run in each of them, so that the model stays small: see init. A
+ * section walks the list of its phase twice. SRCU is that of srcu.h.
  *
- * Left out: the tree, which exit invalidates before; get and registration, which
- * cannot meet exit; when the structure itself may go (put_work); wait_event() in
- * detail (wake_up).
+ * Left out: the tree, which exit invalidates before; get; when the structure itself
+ * may go (put_work); wait_event() in detail (wake_up).
  *
  * Properties:
  *  - ->release runs once for each subscriber that is not put, and at most once for
  *    one that is;
- *  - when exit or unregister returns it is over, whoever called it, but for the
- *    one that the unregister itself is called from; the same when put frees;
- *  - nobody is touched who is freed;
+ *  - when exit or unregister returns it is over, whoever called it, but for the one
+ *    that the unregister itself is called from; the same when put frees;
+ *  - nobody is touched after it was freed;
  *  - nothing is taken off a list that it is not on;
- *  - when exit returns all sections are over that met a subscriber before each
+ *  - when exit returns all sections are over that found a subscriber before each
  *    ->release was over;
- *  - everybody goes on (no invalid end state).
+ *  - nobody waits for ever, no registration for a ->release (no invalid end state).
  */
-/* wrong: EXIT_NO_SYNCHRONIZE exit does not wait for a ->release of unregister */
-/* wrong: STEP_BEFORE_READ_LOCK exit misses a ->release that is about to begin */
-/* wrong: NO_STATE exit and unregister both call ->release */
-/* wrong: NO_PAUSE unregister, from ->release, waits for the read side of exit */
-/* wrong: NO_RESTART exit goes on from a subscriber that is gone */
-/* wrong: NO_AWAIT unregister does not wait for a ->release that paused */
+/* wrong: EXIT_NO_SYNCHRONIZE exit does not wait for sections that found a subscriber */
+/* wrong: NO_RELEASING exit does not wait for a ->release that unregister calls */
+/* wrong: RELEASING_AFTER_UNLINK counted behind the lock: exit misses it */
+/* wrong: NO_OWED exit and unregister both call ->release */
+/* wrong: NO_AWAIT unregister does not wait for a ->release that exit calls */
 /* wrong: PUT_NO_AWAIT neither does the work item of put */
 /* wrong: AWAIT_IN_EXIT a ->release waits for itself */
-/* wrong: NO_WAKE_UP nobody hears that exit_sub has changed */
-/* wrong: PLAIN_EXIT_SUB no release: exit_sub changes before ->release is over */
+/* wrong: NO_WAKE_UP nobody hears that exit_mn has changed */
+/* wrong: NO_WAKE_UP_OF_EXIT exit does not hear that releasing has changed */
+/* wrong: EXIT_MN_AFTER_LOCK a ->release of exit is looked for before it shows */
+/* wrong: PLAIN_EXIT_MN no release: exit_mn changes before ->release is over */
+/* wrong: EXIT_TOUCHES exit looks at a subscriber after its ->release */
+/* wrong: RELEASE_IN_DOMAIN a ->release is a reader: registration waits for it */
 /* wrong: NO_DEAD what exit has emptied is taken off once more */
 /* wrong: DEAD_NO_SYNCHRONIZE freed while a section walks the list from before */
 
@@ -56,19 +63,21 @@
 
 #define MN_LIVE 1
 #define MN_RELEASED 2
-#define MN_LEAVING 3
+#define MN_GONE 3
 
-mtype = { PLAIN, X_TAKES_Y, X_TAKES_X, Z_TAKES_Y };
+mtype = { PLAIN, X_TAKES_Y, X_TAKES_X, Z_TAKES_Y, X_WAITS };
 mtype plan;
 bool backwards;
 
 /* struct mmu_notifier_subscriptions */
 bit phase;
 byte hlist[2] = 7;		/* a bit for each subscriber */
+byte owed = 7;
 bool switching, dead, work_queued;
-byte exit_sub = NOBODY;
-bool exit_restart;
+byte exit_mn = NOBODY;
+byte releasing;
 bool waiting[N];		/* in subs->wq, by whom it is about */
+bool exit_waiting;
 
 byte state[N] = MN_LIVE;
 
@@ -76,24 +85,18 @@ byte state[N] = MN_LIVE;
 byte freed;
 bool released[N], in_release[N];
 bool put;
+bool registered;		/* the registration of X_WAITS */
 byte early_sections;
 bool each_release_over;
 
 #define bit_of(set, sub) (((set) >> (sub)) & 1)
 
-inline mn_advance(sub, next, prev)
+/* What wakes waits in subs->wq, of whatever kind */
+inline wake_up_all()
 {
 	atomic {
-		assert(!bit_of(freed, sub));
-#ifdef NO_STATE
-		prev = MN_LIVE;
-#else
-		prev = state[sub];
-#endif
-		if
-		:: state[sub] < next -> state[sub] = next
-		:: else
-		fi
+		waiting[X] = false; waiting[Y] = false; waiting[Z] = false;
+		exit_waiting = false
 	}
 }
 
@@ -106,20 +109,12 @@ inline release_begins(sub)
 	}
 }
 
-inline wake_up_all()
-{
-#ifndef NO_WAKE_UP
-	atomic { waiting[X] = false; waiting[Y] = false; waiting[Z] = false };
-#endif
-	skip
-}
-
 inline mn_await_exit_release(sub)
 {
 	do
 	:: waiting[sub] = true;
 	   if
-	   :: exit_sub != sub -> waiting[sub] = false; break
+	   :: exit_mn != sub -> waiting[sub] = false; break
 	   :: else -> !waiting[sub]
 	   fi
 	od
@@ -153,38 +148,105 @@ inline mn_hlist_remove(sub)
 	switching = false
 }
 
-/* Up to where it waits */
-inline unregister_begins(sub)
+/* Under the lock */
+inline mn_begin_release(sub, prev)
 {
-#ifdef STEP_BEFORE_READ_LOCK
-	mn_advance(sub, MN_LEAVING, prev);
-	srcu_read_lock(idx);
-#else
-	srcu_read_lock(idx);
-	mn_advance(sub, MN_LEAVING, prev);
+	atomic {
+		assert(!bit_of(freed, sub));
+		prev = state[sub];
+		assert(prev != MN_GONE);
+#ifdef NO_OWED
+		prev = MN_LIVE;
 #endif
-	assert(prev != MN_LEAVING);
+		if
+		:: prev == MN_LIVE ->
+			owed = owed & (7 - (1 << sub));
+#if !defined(RELEASING_AFTER_UNLINK) && !defined(NO_RELEASING)
+			releasing++
+#endif
+		:: else
+		fi;
+		state[sub] = MN_GONE
+	};
+#ifdef RELEASING_AFTER_UNLINK
 	if
-	:: prev == MN_LIVE ->
-		release_begins(sub);
-		in_release[sub] = false
+	:: prev == MN_LIVE -> releasing++
 	:: else
 	fi;
+#endif
+	skip
+}
+
+inline mn_end_release()
+{
+#ifndef NO_RELEASING
+	releasing--;
+#ifndef NO_WAKE_UP_OF_EXIT
+	wake_up_all();
+#endif
+#endif
+	skip
+}
+
+inline read_lock_of_release(idx)
+{
+#ifdef RELEASE_IN_DOMAIN
+	srcu_read_lock(idx);
+#endif
+	skip
+}
+
+inline read_unlock_of_release(idx)
+{
+#ifdef RELEASE_IN_DOMAIN
 	srcu_read_unlock(idx);
-	mn_hlist_remove(sub)
+#endif
+	skip
+}
+
+/* What X->release does for Y, called by a task that unregisters X */
+inline release_by_unregister(sub)
+{
+	release_begins(sub);
+	read_lock_of_release(idx);
+	if
+	:: plan == X_WAITS && sub == X -> registered
+	:: plan == X_TAKES_Y && sub == X ->
+		mn_begin_release(Y, prev_inner);
+		if
+		:: prev_inner == MN_LIVE ->
+			release_begins(Y);
+			in_release[Y] = false;
+			mn_end_release()
+		:: else
+		fi;
+		mn_hlist_remove(Y);
+		mn_await_exit_release(Y);
+		atomic {
+			assert(released[Y] && !in_release[Y]);
+			freed = freed | (1 << Y)
+		}
+	:: else
+	fi;
+	read_unlock_of_release(idx);
+	in_release[sub] = false
 }
 
 proctype mmu_notifier_unregister(byte sub)
 {
 	bit idx;
-	byte prev;
+	byte prev, prev_inner;
 
-	unregister_begins(sub);
-#ifndef NO_AWAIT
+	mn_begin_release(sub, prev);
 	if
-	:: prev == MN_RELEASED -> mn_await_exit_release(sub)
+	:: prev == MN_LIVE ->
+		release_by_unregister(sub);
+		mn_end_release()
 	:: else
 	fi;
+	mn_hlist_remove(sub);
+#ifndef NO_AWAIT
+	mn_await_exit_release(sub);
 #endif
 	atomic {
 		assert(released[sub] && !in_release[sub]);
@@ -195,7 +257,9 @@ proctype mmu_notifier_unregister(byte sub)
 inline mmu_notifier_put()
 {
 	atomic {
-		state[Z] = MN_LEAVING;
+		assert(!bit_of(freed, Z));
+		state[Z] = MN_GONE;
+		owed = owed & (7 - (1 << Z));
 		put = true;
 		work_queued = true
 	}
@@ -219,6 +283,16 @@ end:	work_queued;
 	}
 }
 
+/* Of a fourth one, under mmap_lock */
+proctype registration()
+{
+	atomic { !switching -> switching = true };
+	phase = 1 - phase;
+	synchronize_srcu_expedited();
+	switching = false;
+	registered = true
+}
+
 /* What the ->release of @sub does when exit calls it */
 inline release_by_exit(sub)
 {
@@ -237,10 +311,16 @@ inline release_by_exit(sub)
 	fi;
 	if
 	:: target != NOBODY ->
-#ifndef NO_PAUSE
-		srcu_read_unlock(exit_idx);
-#endif
-		unregister_begins(target);
+		mn_begin_release(target, prev);
+		if
+		:: prev == MN_LIVE ->
+			release_begins(target);
+			in_release[target] = false;
+			mn_end_release()
+		:: else
+		fi;
+		mn_hlist_remove(target);
+		/* subs->exit_task is this task */
 #ifdef AWAIT_IN_EXIT
 		mn_await_exit_release(target);
 #endif
@@ -248,66 +328,66 @@ inline release_by_exit(sub)
 			assert(released[target]);
 			assert(!in_release[target] || target == sub);
 			freed = freed | (1 << target)
-		};
-#ifndef NO_PAUSE
-		srcu_read_lock(exit_idx);
-#endif
-		exit_restart = true
+		}
 	:: else
 	fi
 }
 
+#define first_owed (owed == 0 -> NOBODY : \
+	(backwards -> (bit_of(owed, Z) -> Z : (bit_of(owed, Y) -> Y : X)) : \
+		      (bit_of(owed, X) -> X : (bit_of(owed, Y) -> Y : Z))))
+
 proctype exit()
 {
-	bit exit_idx, idx, ph;
-	byte n, sub, prev, target;
+	byte sub, prev, target;
 
-	/* mn_hlist_call_release() */
-	srcu_read_lock(exit_idx);
-restart:
-	exit_restart = false;
-	ph = phase;
-	n = 0;
+	/* mn_exit_release() */
 	do
-	:: n == N -> break
-	:: else ->
-	   sub = (backwards -> N - 1 - n : n);
-	   if
-	   :: bit_of(hlist[ph], sub) ->
-		exit_sub = sub;
-		mn_advance(sub, MN_RELEASED, prev);
+	::
+	   atomic {
+		sub = first_owed;
 		if
-		:: prev == MN_LIVE ->
-			release_begins(sub);
-			release_by_exit(sub);
-#ifdef PLAIN_EXIT_SUB
-			if
-			:: exit_restart -> exit_sub = NOBODY
-			:: else
-			fi;
-#endif
-			in_release[sub] = false;
-			if
-			:: exit_restart ->
-				exit_sub = NOBODY;
-				wake_up_all();
-#ifdef NO_RESTART
-				exit_restart = false
-#else
-				goto restart
-#endif
-			:: else
-			fi
+		:: sub != NOBODY ->
+			assert(!bit_of(freed, sub));
+			owed = owed - (1 << sub);
+			state[sub] = MN_RELEASED
 		:: else
 		fi;
-		/* The next one is asked of it */
-		assert(!bit_of(freed, sub))
+#ifndef EXIT_MN_AFTER_LOCK
+		exit_mn = sub
+#endif
+	   };
+#ifdef EXIT_MN_AFTER_LOCK
+	   exit_mn = sub;
+#endif
+	   if
+	   :: sub == NOBODY -> break
 	   :: else
 	   fi;
-	   n++
+	   release_begins(sub);
+	   release_by_exit(sub);
+#ifdef PLAIN_EXIT_MN
+	   exit_mn = NOBODY;
+	   in_release[sub] = false;
+#else
+	   in_release[sub] = false;
+#ifdef EXIT_TOUCHES
+	   assert(!bit_of(freed, sub));
+#endif
+	   exit_mn = NOBODY;
+#endif
+#ifndef NO_WAKE_UP
+	   wake_up_all();
+#endif
+	   skip
 	od;
-	exit_sub = NOBODY;
-	srcu_read_unlock(exit_idx);
+	do
+	:: exit_waiting = true;
+	   if
+	   :: releasing == 0 -> exit_waiting = false; break
+	   :: else -> !exit_waiting
+	   fi
+	od;
 
 	/* mn_hlist_release() */
 	each_release_over = true;
@@ -355,24 +435,32 @@ init
 		:: backwards = true
 		:: true
 		fi;
-		run exit();
 		run mn_put_work();
 		if
 		:: plan = PLAIN ->
+			run exit();
 			run mmu_notifier_unregister(X);
 			run task_that_puts();
 			run section()
+		:: plan = PLAIN ->
+			run exit();
+			run mmu_notifier_unregister(X);
+			run mmu_notifier_unregister(Y);
+			run section()
 		:: plan = X_TAKES_Y ->
+			run exit();
 			run mmu_notifier_unregister(X);
 			run task_that_puts()
 		:: plan = X_TAKES_X ->
+			run exit();
 			run mmu_notifier_unregister(Y);
 			run task_that_puts()
 		:: plan = Z_TAKES_Y ->
+			run exit();
 			run mmu_notifier_unregister(X)
-		:: plan = PLAIN ->
+		:: plan = X_WAITS ->
+			run registration();
 			run mmu_notifier_unregister(X);
-			run mmu_notifier_unregister(Y);
 			run section()
 		fi
 	}

@@ -1,176 +1,377 @@
 /*
- * MN_RANGE_ITREE and itree_ready: mn_itree_enable() and the path without mmap_lock
- * of mmu_interval_notifier_insert(), mm/mmu_interval_notifier.c (the former in
- * mm/mmu_notifier.c), against __mmu_notifier_invalidate_range_start() and its end.
+ * Where sections run, and whether they look at the tree: MN_RANGE_ALONE,
+ * MN_ITREE_ENABLED, itree_ready and has_domain. mn_domain_init(), mn_hlist_add(),
+ * mn_hlist_remove(), mn_itree_drain(), mn_itree_enable() and the path without
+ * mmap_lock of mmu_interval_notifier_insert(), against
+ * __mmu_notifier_invalidate_range_start(), mn_itree_start_alone(),
+ * mn_domain_start() and __mmu_notifier_invalidate_range_end(). mm/mmu_notifier.c,
+ * mm/mmu_interval_notifier.c.
  *
- * Two tasks insert the first two intervals of an mm, at once. Whether an hlist
- * subscriber has brought mm->notifier_subscriptions before them is left open, so
- * that mn_itree_enable() takes either branch; where it has not, the drain is one
- * lock that stands for all (publish_drain). Two tasks run two sections each.
+ * One subscriber with start and end registers, leaves and registers again. With it
+ * run two tasks that run sections, each in a slot of its own; or one of these and one
+ * or two tasks that insert the first intervals of the mm. A store to subs->flags may
+ * stay in the buffer of its CPU until a full barrier or until somebody else takes
+ * subs->lock.
  *
- * Left out: what the tree does with a section that it counts (collision_retry).
- * mmap_lock is a mutex among those who insert.
+ * Left out: the installation of the structure (publish_drain); the lists, of which
+ * all that counts is whether the subscriber is on the one that is walked
+ * (two_lists); what the tree does with a section in a slot (collision_retry).
  *
  * Properties:
- *  - when an insert begins to change the tree no section is running that the tree
- *    does not count, and none begins after that;
- *  - what such sections have changed is seen by who reads after the insert;
- *  - the tree is told the end of each section that it counted, and of no other.
+ *  - when a registration returns no section is running that does not deliver to the
+ *    subscriber, and none begins after that;
+ *  - when unregistration returns no section is running that does;
+ *  - when an insert begins to change the tree no section is running without a slot,
+ *    and none begins after that;
+ *  - what such sections have changed is seen by those who read after the insert;
+ *  - nobody enters a domain that is not initialised;
+ *  - each section gives back the slot and the domain that it took, and no other.
  */
-/* wrong: TRUST_OP the insert without mmap_lock tests the op */
-/* wrong: READY_BEFORE_DRAIN itree_ready is seen before the wait is over */
+/* wrong: NO_RECHECK flags of before the claim: neither section nor drain sees the other */
+/* wrong: NO_DRAIN who takes MN_RANGE_ALONE back waits for the domain only */
+/* wrong: DRAIN_FIRST_ONLY only the first one drains: sections are alone again later */
+/* wrong: DRAIN_BEFORE_FLAGS a section begins alone after the drain */
+/* wrong: NO_BARRIER_IN_DRAIN looks at the slots while the flags are in the buffer */
+/* wrong: USED_AFTER_CLAIM no barrier behind it: the drain does not look into the slot */
+/* wrong: AGAIN_KEEPS_SLOT a section that enters the domain after all keeps its slot */
+/* wrong: END_ASKS_FLAGS end asks subs->flags, not the range, whether it was alone */
+/* wrong: ALONE_WITHOUT_SLOT a section that is alone looks at the tree if it is enabled */
+/* wrong: DOMAIN_AFTER_FLAGS MN_RANGE_ALONE is taken back before there is a domain */
+/* wrong: PLAIN_FLAGS_LOAD no acquire: the domain is read before the flags */
+/* wrong: TRUST_ENABLED the insert without mmap_lock tests MN_ITREE_ENABLED */
+/* wrong: READY_BEFORE_WAIT itree_ready is seen before the wait is over */
 /* wrong: PLAIN_READY_LOAD no acquire: the page table is read before itree_ready */
-/* wrong: NO_SYNCHRONIZE sections that did not see the op are not waited for */
-/* wrong: NO_DRAIN sections that saw no structure are not waited for */
-/* wrong: OP_BEFORE_READ_LOCK a section looks at the op before it is counted */
-/* wrong: OP_AFTER_PUBLISH the first structure is published without the op */
-/* wrong: END_ASKS_OP end asks the op rather than the range */
+/* wrong: NO_SYNCHRONIZE sections that did not see MN_ITREE_ENABLED are not waited for */
+/* wrong: FLAGS_BEFORE_READ_LOCK a section reads the flags before it is counted */
 
+#define SRCU_IN_ONE_STEP	/* two_lists has the steps one by one */
 #include "srcu.h"
 
-#define SECTIONS_EACH 2
+#define NOBODY 3
 
-bool notifier_subscriptions, op_itree, itree_ready;
-bool mmap_lock;
-byte lock_readers;	/* i_mmap_rwsem, or any other of the locks */
-byte counted;		/* sections in subs->running and subs->unplaced */
+/* The bits of subs->flags. LISTED stands for the phase. */
+#define ENABLED 1
+#define HAS_START 2
+#define LISTED 4
+#define alone(f) (((f) & HAS_START) == 0)
+#define itree(f) (alone(f) || ((f) & ENABLED))
+
+byte flags;
+bool lock;
+byte buffered, writer = NOBODY;	/* a store to flags by whom, not yet in memory */
+
+bool has_domain, itree_ready, hlist_used;
+bool mmap_lock, switching;
+
+/* The slots */
+bool used[2], busy[2];
+byte nr[2];
 
 /* For the properties */
-bool inserted;
-byte uncounted;		/* sections running that the tree does not count */
+bool registered, gone = true, inserted;
+byte open, missed;	/* running sections that deliver, and that do not */
+byte uncounted;		/* running sections without a slot */
 byte pte;		/* how often such sections have changed it */
 
-init
+active proctype store_buffer()
+{
+end:	do
+	:: atomic {
+		writer != NOBODY ->
+		flags = buffered; buffered = 0; writer = NOBODY; lock = false
+	   }
+	od
+}
+
+inline mn_store_flags(set, clear)
 {
 	atomic {
-		if
-		:: notifier_subscriptions = true
-		:: true
-		fi;
-		run section(); run section();
-		run insert(); run insert()
+		!lock ->
+		lock = true;
+		buffered = (flags | (set)) & (7 - (clear));
+		writer = me
 	}
 }
 
-proctype section()
+inline barrier()
 {
-	byte n;
+	writer != me
+}
+
+inline mn_await_readers()
+{
+	if
+	:: has_domain ->
+		barrier();
+		synchronize_srcu_expedited()
+	:: else
+	fi
+}
+
+inline mn_slot_claim()
+{
+#ifndef USED_AFTER_CLAIM
+	used[me] = true;
+#endif
+	atomic {
+		assert(!busy[me]);
+		busy[me] = true;
+		nr[me]++
+	};
+	slot = true
+}
+
+inline mn_itree_end()
+{
+	atomic { assert(busy[me]); busy[me] = false; slot = false }
+}
+
+inline mn_domain_start()
+{
+#if defined(PLAIN_FLAGS_LOAD)
+	assert(domain);
+#else
+	assert(has_domain);
+#endif
+	domain = true;
+#ifdef FLAGS_BEFORE_READ_LOCK
+	f = flags;
+	srcu_read_lock(idx);
+#else
+	srcu_read_lock(idx);
+	f = flags;
+#endif
+	outside = false;
+	if
+	:: itree(f) ->
+		mn_slot_claim();
+#ifdef USED_AFTER_CLAIM
+		used[me] = true;
+#endif
+		skip
+	:: else
+	fi
+}
+
+proctype section(byte me; byte sections)
+{
+	byte n, f;
 	bit idx;
-	bool started, early, itree;
+	bool domain, outside, slot, told;
 
 	do
-	:: n == SECTIONS_EACH -> break
+	:: n == sections -> break
 	:: else ->
 	   n++;
-	   lock_readers++;
-
-	   /* start */
-	   atomic {
-		started = notifier_subscriptions;
+#ifdef PLAIN_FLAGS_LOAD
+	   domain = has_domain;
+#endif
+	   f = flags;
+	   if
+	   :: alone(f) ->
+#ifdef ALONE_WITHOUT_SLOT
 		if
-		:: !started -> uncounted++; assert(!inserted)
+		:: f & ENABLED -> mn_slot_claim()
+		:: else
+		fi;
+#else
+		mn_slot_claim();
+#endif
+#ifndef NO_RECHECK
+		f = flags;
+#endif
+#ifdef USED_AFTER_CLAIM
+		used[me] = true;
+#endif
+		if
+		:: alone(f) -> outside = true; domain = false
+		:: else ->
+			atomic {
+#ifndef AGAIN_KEEPS_SLOT
+				if
+				:: slot -> mn_itree_end()
+				:: else
+				fi;
+#endif
+				/* The flags were loaded again with an acquire */
+				domain = has_domain
+			};
+			mn_domain_start()
+		fi
+	   :: else -> mn_domain_start()
+	   fi;
+	   atomic {
+		told = !alone(f) && (f & LISTED);
+		if
+		:: told -> assert(!gone); open++
+		:: else -> assert(!registered); missed++
+		fi;
+		if
+		:: !slot -> assert(!inserted); uncounted++
 		:: else
 		fi
 	   };
-	   if
-	   :: started ->
-#ifdef OP_BEFORE_READ_LOCK
-		early = op_itree;
-		srcu_read_lock(idx);
-#else
-		srcu_read_lock(idx);
-		early = op_itree;
-#endif
-		atomic {
-			itree = early;
-			if
-			:: itree -> counted++
-			:: else -> uncounted++; assert(!inserted)
-			fi
-		}
-	   :: else
-	   fi;
 
 	   atomic {
 		if
-		:: !itree -> pte++
+		:: !slot -> pte++
 		:: else
 		fi
 	   };
 
 	   /* end */
-#ifdef END_ASKS_OP
-	   atomic { assert(!started || itree == op_itree) };
+#ifdef END_ASKS_FLAGS
+	   atomic { outside = alone(flags) };
 #endif
 	   atomic {
 		if
-		:: itree -> counted--
+		:: told -> open--
+		:: else -> missed--
+		fi;
+		if
+		:: slot -> mn_itree_end()
 		:: else -> uncounted--
 		fi;
-		itree = false; early = false
+		f = 0; told = false;
+		assert(outside != domain)
 	   };
 	   if
-	   :: started -> srcu_read_unlock(idx)
+	   :: !outside -> srcu_read_unlock(idx)
 	   :: else
 	   fi;
-	   atomic { started = false; lock_readers-- }
+	   atomic { outside = false; domain = false; idx = 0 }
 	od
+}
+
+inline mn_itree_drain()
+{
+#ifndef NO_BARRIER_IN_DRAIN
+	barrier();
+#endif
+	i = 0;
+	do
+	:: i == 2 -> break
+	:: else ->
+		if
+		:: used[i] ->
+			/* Not for later ones */
+			atomic {
+				if
+				:: busy[i] -> seen = nr[i]
+				:: else -> seen = 0
+				fi
+			};
+			!busy[i] || nr[i] != seen
+		:: else
+		fi;
+		atomic { seen = 0; i++ }
+	od;
+	i = 0
+}
+
+inline mn_domain_init()
+{
+	atomic { !switching -> switching = true };
+	has_domain = true;
+	switching = false
+}
+
+inline mmu_notifier_register()
+{
+#ifndef DOMAIN_AFTER_FLAGS
+	mn_domain_init();
+#endif
+	atomic { !mmap_lock -> mmap_lock = true };
+	atomic { !switching -> switching = true };
+#ifdef DRAIN_BEFORE_FLAGS
+	mn_itree_drain();
+#endif
+	gone = false;
+	was_used = hlist_used;
+	if
+	:: hlist_used ->
+		mn_store_flags(HAS_START, 0);
+		/* The flip */
+		mn_store_flags(LISTED, 0);
+		mn_await_readers()
+	:: else ->
+		hlist_used = true;
+		mn_store_flags(HAS_START | LISTED, 0)
+	fi;
+	/* It was alone before, as nobody else has a start */
+#if !defined(NO_DRAIN) && !defined(DRAIN_BEFORE_FLAGS)
+#ifdef DRAIN_FIRST_ONLY
+	if
+	:: !was_used -> mn_itree_drain()
+	:: else
+	fi;
+#else
+	mn_itree_drain();
+#endif
+#endif
+#ifdef DOMAIN_AFTER_FLAGS
+	switching = false;
+	mn_domain_init();
+#endif
+	atomic { assert(missed == 0); registered = true; was_used = false };
+	switching = false;
+	barrier();
+	mmap_lock = false
+}
+
+inline mmu_notifier_unregister()
+{
+	registered = false;
+	atomic { !switching -> switching = true };
+	mn_store_flags(0, LISTED);
+	mn_await_readers();
+	atomic { assert(open == 0); gone = true };
+	/* mn_hlist_forget_ops(): nobody else has them */
+	mn_store_flags(0, HAS_START);
+	barrier();
+	switching = false
+}
+
+proctype subscriber(byte me)
+{
+	byte i, seen;
+	bool was_used;
+
+	mmu_notifier_register();
+	mmu_notifier_unregister();
+	mmu_notifier_register()
 }
 
 inline mn_itree_enable()
 {
 	if
-	:: !notifier_subscriptions ->
-#ifndef OP_AFTER_PUBLISH
-		op_itree = true;
-#endif
-		notifier_subscriptions = true;
-#ifdef READY_BEFORE_DRAIN
+	:: !itree_ready ->
+		mn_store_flags(ENABLED, 0);
+#ifdef READY_BEFORE_WAIT
 		itree_ready = true;
 #endif
-#ifndef NO_DRAIN
-		/* mn_drain_uncounted() */
-		lock_readers == 0;
-#endif
-#ifdef OP_AFTER_PUBLISH
-		op_itree = true;
-#endif
-		skip
-	:: else ->
-		if
-		:: !itree_ready ->
-			op_itree = true;
-#ifdef READY_BEFORE_DRAIN
-			itree_ready = true;
-#endif
 #ifndef NO_SYNCHRONIZE
-			synchronize_srcu_expedited();
+		mn_await_readers();
 #endif
-			skip
-		:: else
-		fi
-	fi;
-	itree_ready = true
+		itree_ready = true
+	:: else
+	fi
 }
 
-proctype insert()
+proctype insert(byte me)
 {
 	bool ready;
 	byte read;
 
 #ifdef PLAIN_READY_LOAD
-	/* Where the CPU may do it that takes the short path */
+	/* Where a CPU may do it that takes the short path */
 	read = pte;
 #endif
-	if
-	:: notifier_subscriptions ->
-#ifdef TRUST_OP
-		ready = op_itree
+#ifdef TRUST_ENABLED
+	ready = flags & ENABLED;
 #else
-		ready = itree_ready
+	ready = itree_ready;
 #endif
-	:: else
-	fi;
 	if
 	:: !ready ->
 		atomic { !mmap_lock -> mmap_lock = true };
@@ -188,4 +389,16 @@ proctype insert()
 	read = pte;
 #endif
 	assert(read == pte)
+}
+
+init
+{
+	atomic {
+		run subscriber(0);
+		if
+		:: run section(0, 2); run section(1, 1)
+		:: run section(0, 2); run insert(1)
+		:: run section(0, 1); run insert(1); run insert(2)
+		fi
+	}
 }

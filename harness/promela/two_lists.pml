@@ -1,24 +1,25 @@
 /*
- * The two lists and the flip of the phase: mn_hlist_add(), mn_hlist_remove(),
- * mn_hlist_switch(), mn_set_flags() and mn_hlist_forget_ops() against mn_read_lock(),
- * mn_hlist_start(), mn_hlist_end() and a callback of the kind of clear_young,
- * mm/mmu_notifier.c. Phase and ops are one word, read at once.
+ * The two lists and the flip of the phase: mn_hlist_add(), mn_hlist_add_first(),
+ * mn_hlist_add_later(), mn_hlist_remove(), mn_hlist_switch(), mn_set_flags() and
+ * mn_hlist_forget_ops() against mn_read_lock(), mn_hlist_start(), mn_hlist_end() and
+ * a callback of the kind of clear_young. mm/mmu_notifier.c. Phase and ops are one
+ * word, read at once.
  *
  * Subscriber A has start and end, and is the only one that has; B has a young
  * callback. Both register and unregister again and again, while one task runs
- * sections and another one young callbacks: sections do not know of each other, so
- * that one stands for all. SRCU is that of srcu.h. That an access without acquire or
+ * sections and another one young callbacks. Sections do not know of each other, so
+ * one stands for all. SRCU is that of srcu.h. That an access without acquire or
  * release may move is said by another order of the statements, as far as the
  * barriers of SRCU let them move.
  *
- * Left out: how a list is linked, and what a walk along it meets while it stands
- * still; exit (release).
+ * Left out: sections that are alone, as they walk no list (tree_flags); how a list
+ * is linked, and what a walk finds while the list does not change; exit (release).
  *
  * Properties:
  *  - no list is walked while it is changed;
  *  - A gets an end exactly for each start that it got;
- *  - when A's registration returns no section is running that A was not told of,
- *    and A is told of all that begin;
+ *  - when A's registration returns no section is running in the domain that does not
+ *    deliver to A, and A is called by all that begin; the same for B;
  *  - when unregistration returns A has got all its ends, and neither A nor B is
  *    called any more.
  */
@@ -30,10 +31,12 @@
 /* wrong: PLAIN_PHASE_LOAD no acquire: the list is read before the phase, at end again */
 /* wrong: PHASE_BEFORE_READ_LOCK no full barrier in srcu_read_lock(): read, then counted */
 /* wrong: END_READS_PHASE end walks the present list rather than that of its start */
-/* wrong: OPS_AFTER_FLIP a section meets A before A's ops are in the mask */
+/* wrong: OPS_AFTER_FLIP a section finds A on the list before A's ops are in the mask */
 /* wrong: OPS_BEFORE_READ_LOCK a section looks at the mask before it is counted */
 /* wrong: NO_MUTEX two changes at once, without subs->switching */
 /* wrong: FORGET_WITHOUT_MUTEX B's removal forgets the ops of A, which comes meanwhile */
+/* wrong: FIRST_OPS_BEFORE_LISTS the first one is known before it is on the lists */
+/* wrong: FIRST_AGAIN nobody is on the lists any more, but they may still be walked */
 
 #include "srcu.h"
 
@@ -42,16 +45,17 @@
 
 bit phase;
 bool hlist0[2], hlist1[2];	/* whether A and B are on hlist[0], hlist[1] */
-bool ops;			/* the bits of A */
+bool ops[2];			/* the bits of A and of B */
+bool hlist_used;
 bool switching;
 
 /* For the properties */
 byte walkers[2];
 bool changing[2];
 bool subscribed[2];	/* may be called */
-bool covered;		/* A has to be told */
-byte open;		/* sections that A was told of */
-byte missed;		/* that A was not told of */
+bool covered[2];	/* must be called */
+byte open;		/* sections that deliver to A */
+byte missed;		/* those that do not */
 
 #define on_hlist(ph, sub) ((ph) -> hlist1[sub] : hlist0[sub])
 
@@ -78,30 +82,23 @@ inline edit_first(sub, on)
 #endif
 }
 
-/* The ops of A go unless A is on the list. */
-inline mn_hlist_forget_ops()
+inline mn_hlist_add_first(sub)
 {
-	gone = !on_hlist(1 - phase, A);
-	if
-	:: gone -> ops = false
-	:: else
-	fi;
-	gone = false
+#ifdef FIRST_OPS_BEFORE_LISTS
+	ops[sub] = true;
+#endif
+	edit(0, sub, true);
+	edit(1, sub, true);
+	hlist_used = true;
+	ops[sub] = true
 }
 
+/* Up to the second list, or back to it */
 inline change(sub, on)
 {
-	bool gone;
-	bit l;
-
-#ifdef NO_MUTEX
-	skip;
-#else
-	atomic { !switching -> switching = true };
-#endif
-#ifndef OPS_AFTER_FLIP
+#if !defined(OPS_AFTER_FLIP)
 	if
-	:: on && sub == A -> ops = true
+	:: on -> ops[sub] = true
 	:: else
 	fi;
 #endif
@@ -122,59 +119,85 @@ inline change(sub, on)
 #endif
 #ifdef OPS_AFTER_FLIP
 	if
-	:: on && sub == A -> ops = true
+	:: on -> ops[sub] = true
 	:: else
 	fi;
 #endif
 #ifndef NO_SECOND_EDIT
 	edit(1 - phase, sub, on);
 #endif
+	skip
+}
+
+inline lock_switching()
+{
+#ifndef NO_MUTEX
+	atomic { !switching -> switching = true };
+#endif
+	skip
+}
+
+inline mn_hlist_add(sub)
+{
+	lock_switching();
+	if
+	:: hlist_used -> change(sub, true)
+	:: else -> mn_hlist_add_first(sub)
+	fi;
+	switching = false
+}
+
+/* The idle list is looked through, then the flags are stored. */
+inline mn_hlist_forget_ops()
+{
+	atomic { has[A] = on_hlist(1 - phase, A); has[B] = on_hlist(1 - phase, B) };
+	atomic {
+		ops[A] = has[A]; ops[B] = has[B];
+#ifdef FIRST_AGAIN
+		hlist_used = has[A] || has[B];
+#endif
+		has[A] = false; has[B] = false
+	}
+}
+
+inline mn_hlist_remove(sub)
+{
+	lock_switching();
+	change(sub, false);
 #ifdef FORGET_WITHOUT_MUTEX
 	switching = false;
-	if
-	:: !on -> mn_hlist_forget_ops()
-	:: else
-	fi
+	mn_hlist_forget_ops()
 #else
-	if
-	:: !on -> mn_hlist_forget_ops()
-	:: else
-	fi;
+	mn_hlist_forget_ops();
 	switching = false
 #endif
 }
 
-active proctype subscriber_a()
+active [2] proctype subscriber()
 {
-end:	do
-	:: subscribed[A] = true;
-	   change(A, true);
-	   atomic { assert(missed == 0); covered = true };
+	byte me = _pid;
+	bool has[2];
+	bit l;
 
-	   covered = false;
-	   change(A, false);
-	   atomic { assert(open == 0); subscribed[A] = false }
-	od
-}
-
-active proctype subscriber_b()
-{
 end:	do
-	:: subscribed[B] = true;
-	   change(B, true);
-	   change(B, false);
-	   subscribed[B] = false
+	:: subscribed[me] = true;
+	   mn_hlist_add(me);
+	   atomic { assert(me != A || missed == 0); covered[me] = true };
+
+	   covered[me] = false;
+	   mn_hlist_remove(me);
+	   atomic { assert(me != A || open == 0); subscribed[me] = false }
 	od
 }
 
 inline mn_read_lock()
 {
 #ifdef PHASE_BEFORE_READ_LOCK
-	atomic { ph = phase; mask = ops };
+	atomic { ph = phase; mask = ops[A] };
 	srcu_read_lock(idx);
 #else
 	srcu_read_lock(idx);
-	atomic { ph = phase; mask = ops };
+	atomic { ph = phase; mask = ops[A] };
 #endif
 	skip
 }
@@ -194,16 +217,18 @@ active proctype section()
 #endif
 
 end:	do
-	::
+	   /* It is alone */
+	:: atomic { !ops[A] -> assert(!covered[A]) }
+	:: ops[A] ->
 #ifdef OPS_BEFORE_READ_LOCK
-	   bool before = ops;
+	   bool before = ops[A];
 	   mn_read_lock();
 	   mask = before;
 #elif defined(PLAIN_PHASE_LOAD)
 	   srcu_read_lock(idx);
 	   atomic { early[0] = hlist0[A]; early[1] = hlist1[A] };
 	   ph = phase;
-	   mask = ops;
+	   mask = ops[A];
 #else
 	   mn_read_lock();
 #endif
@@ -217,7 +242,7 @@ end:	do
 #endif
 		if
 		:: told -> assert(subscribed[A]); open++
-		:: else -> assert(!covered); missed++
+		:: else -> assert(!covered[A]); missed++
 		fi
 	   };
 
@@ -245,12 +270,15 @@ active proctype young()
 	bool mask;
 
 end:	do
-	:: mn_read_lock();
+	   /* mn_implements(), outside of the domain */
+	:: atomic { !ops[B] -> assert(!covered[B]) }
+	:: ops[B] ->
+	   mn_read_lock();
 	   atomic {
 		walk_begins(ph);
 		if
 		:: on_hlist(ph, B) -> assert(subscribed[B])
-		:: else
+		:: else -> assert(!covered[B])
 		fi
 	   };
 	   atomic { walkers[ph]--; ph = 0; mask = false };

@@ -1,240 +1,341 @@
 /*
- * No lost wake-up on subs->wq: wait_event() in mmu_interval_read_begin(),
- * mmu_interval_notifier_remove() and mn_await_exit_release() against mn_itree_wake()
- * in mn_itree_end() and mn_itree_unpin(), and against wake_up_all() in
- * mn_hlist_call_release(). mm/mmu_notifier.c, mm/mmu_interval_notifier.c.
+ * No lost wake-up on subs->wq: mn_slot_over() in mn_itree_wait() against
+ * mn_itree_end(); mn_waiter_add() and mn_waiter_wait() against
+ * mn_itree_enter_unslotted() and mn_itree_end_unslotted(); mn_await_exit_release()
+ * against mn_exit_release(), and that against mn_end_release(). mm/mmu_notifier.c,
+ * mm/mmu_interval_notifier.c.
  *
- * BEGIN waits for sections to be over, for whose bits it looks under subs->lock. With
- * it in the queue is one of two, picked at the beginning: REMOVE, which waits for two
- * calls to be over, or AWAIT, which waits for exit_sub to change, both without the
- * lock. Sections end without the lock; one for which nobody waits begins, under the
- * lock, and ends. The calls are those of other sections, so that their ends don't help.
+ * One of these is picked at the beginning:
  *
- * Who ends or unpins does so by an atomic operation with full ordering, and looks
- * after that whether anybody is queued. That one without full ordering lets pass what
- * comes after it is said by another order of the statements. Who changes exit_sub does
- * so by a release, which stays in a buffer of its CPU for as long as it likes; what
- * empties the buffer is the unlock of the wait queue, within wake_up_all().
+ *	SLOT		two tasks wait for a section in a slot, which ends; then
+ *			another section takes the slot and stays
+ *	UNSLOTTED	one section is unslotted, another one begins, and two tasks wait
+ *			for those that they find; both sections end
+ *	EXIT		one task waits until exit_mn changes, while exit waits until
+ *			releasing does
  *
- * Assumed of wait_event(): queues itself under the lock of the queue, then a full
- * barrier, then looks at the condition; goes to sleep only while it is queued. Of
- * wake_up_all(): takes the lock of the queue even when nobody is queued. Left out:
- * states of tasks; sections without a place, whose count is an atomic as well.
+ * A slot is one word: whether a section is there, a count, and WAITED. The exchange that
+ * ends a section is a full barrier; that one without it lets pass what comes
+ * after is said by another order of the statements. exit_mn and releasing change by a
+ * release, which stays in a buffer of its CPU for as long as it likes; what empties
+ * the buffer is wq_has_sleeper(), a full barrier.
  *
- * Property: everybody goes on (no invalid end state).
+ * Assumed of wait_event(): looks at the condition once before it queues; queues
+ * itself under the lock of the queue, then a full barrier, then looks again; goes to
+ * sleep only while it is queued. Of wake_up_all(): takes the lock of the queue. Left
+ * out: states of tasks; who else may be in the queue, as that only adds wake-ups.
+ *
+ * Properties:
+ *  - nobody waits for ever (no invalid end state);
+ *  - a waiter is on the stack of its task only as long as that waits, and nobody
+ *    touches it later;
+ *  - each waits for the sections that it found, and for no other.
  */
 /* wrong: NO_WAKE_UP the change alone wakes nobody */
-/* wrong: WAKE_UP_BEFORE_CLEAR who comes in between sleeps for ever */
-/* wrong: NO_FULL_BARRIER looks for sleepers before the bit is seen to be clear */
-/* wrong: WAITER_WITHOUT_BARRIER looks at the bit before it is seen to be queued */
-/* wrong: CLEAR_NOT_ATOMIC two ends at once: a bit stays for ever */
-/* wrong: SET_NOT_ATOMIC nor is the lock enough for who begins, as ends do not take it */
-/* wrong: WAITQUEUE_ACTIVE_IN_EXIT a release is no full barrier: store buffering */
+/* wrong: WAITED_BY_STORE the bit is set in a slot that has been given back */
+/* wrong: LOOKS_THEN_FREES the end looks for the bit, and then gives the slot back */
+/* wrong: COUNT_NOT_COMPARED the next section in the slot is waited for */
+/* wrong: WAITER_WITHOUT_BARRIER looks at the condition before it is seen to be queued */
+/* wrong: WAITER_AT_TAIL the first ones on the list are not those that came last */
+/* wrong: ALL_WAITERS an unslotted section counts for those that came before it */
+/* wrong: UNSLOTTED_WITHOUT_LOCK two ends at once: one is not counted */
+/* wrong: LEAVE_WITHOUT_LOCK a waiter is gone while an end still looks at it */
+/* wrong: WAKE_UP_BEFORE_LEFT who looks in between sleeps for ever */
+/* wrong: WAITQUEUE_ACTIVE a release is no full barrier: store buffering */
 
-#define BEGIN 0
-#define REMOVE 1
-#define AWAIT 2
+mtype = { SLOT, UNSLOTTED, EXIT };
+mtype plan;
 
+#define WAITERS 2
+
+/* The slot */
+bool busy, waited;
+bit count;
+
+/* Sections without one */
 bool lock;
-byte running, calls;
-bool exit_sub_changed, change_buffered;
+byte unslotted, generation;
+byte list[WAITERS], listed;	/* of subs->waiters, the latest first */
+byte left[WAITERS];
+
+/* exit_mn and releasing, and the buffers of those who change them */
+bool exit_mn_changed, exit_mn_buffered;
+bool releasing_changed, releasing_buffered;
+
 bool wq_lock;
-bool queued[3];
+bool queued[WAITERS];
 
-#define waitqueue_active (queued[BEGIN] || queued[REMOVE] || queued[AWAIT])
+/* For the properties */
+bool on_stack[WAITERS];
+byte found[WAITERS];		/* sections that it waits for, a bit for each */
+byte over;			/* those that are over */
+byte begun;			/* those that are unslotted and not over */
 
-active proctype store_buffer()
+active proctype store_buffers()
 {
 end:	do
 	:: atomic {
-		change_buffered ->
-		change_buffered = false; exit_sub_changed = true
+		exit_mn_buffered -> exit_mn_buffered = false; exit_mn_changed = true
+	   }
+	:: atomic {
+		releasing_buffered ->
+		releasing_buffered = false; releasing_changed = true
 	   }
 	od
 }
 
-inline wake_up_all(buffered)
+inline wake_up_all()
 {
 #ifndef NO_WAKE_UP
 	atomic {
 		!wq_lock ->
-		wq_lock = true;
-		queued[BEGIN] = false;
-		queued[REMOVE] = false;
-		queued[AWAIT] = false
+		queued[0] = false;
+		queued[1] = false
 	};
-	/* The unlock is a release */
-	atomic { !(buffered) -> wq_lock = false };
 #endif
 	skip
 }
 
-inline look_for_sleepers()
+inline wait_event(me, condition)
 {
-	sleepers = waitqueue_active
-}
-
-inline wake_sleepers()
-{
-	if
-	:: sleepers -> wake_up_all(false)
-	:: else
-	fi
-}
-
-/* What comes too early goes here */
-inline before_the_atomic()
-{
-#ifdef NO_FULL_BARRIER
-	look_for_sleepers();
-#endif
-#ifdef WAKE_UP_BEFORE_CLEAR
-	look_for_sleepers();
-	wake_sleepers();
-#endif
-	skip
-}
-
-inline mn_itree_wake()
-{
-#if !defined(NO_FULL_BARRIER) && !defined(WAKE_UP_BEFORE_CLEAR)
-	look_for_sleepers();
-#endif
-#ifndef WAKE_UP_BEFORE_CLEAR
-	wake_sleepers();
-#endif
-	sleepers = false
-}
-
-inline mn_itree_end(i)
-{
-	before_the_atomic();
-#ifdef CLEAR_NOT_ATOMIC
-	was = running;
-	running = was - (1 << i);
-#else
-	running = running - (1 << i);
-#endif
-	mn_itree_wake()
-}
-
-proctype section(byte place)
-{
-	byte was;
-	bool sleepers;
-
-	mn_itree_end(place)
-}
-
-proctype another_section()
-{
-	byte was;
-	bool sleepers;
-
-	/* mn_itree_enter() */
-	atomic { !lock -> lock = true };
-#ifdef SET_NOT_ATOMIC
-	was = running;
-	running = was + (1 << 2);
-#else
-	running = running + (1 << 2);
-#endif
-	lock = false;
-	mn_itree_end(2)
-}
-
-proctype mn_itree_unpin()
-{
-	bool last, sleepers;
-
-	before_the_atomic();
-	atomic { calls--; last = (calls == 0) };
-	if
-	:: last -> mn_itree_wake()
-	:: else
-	fi
-}
-
-proctype mn_hlist_call_release()
-{
-	change_buffered = true;
-#ifdef WAITQUEUE_ACTIVE_IN_EXIT
-	if
-	:: waitqueue_active -> wake_up_all(change_buffered)
-	:: else
-	fi
-#else
-	wake_up_all(change_buffered)
-#endif
-}
-
-inline prepare_to_wait(me)
-{
-	atomic { !wq_lock -> wq_lock = true };
-	queued[me] = true;
-	wq_lock = false
-}
-
-inline finish_wait(me)
-{
-	atomic { !wq_lock -> wq_lock = true };
-	queued[me] = false;
-	wq_lock = false
-}
-
-/* @may_look: when the condition can be looked at */
-inline wait_event(me, may_look, condition)
-{
+	done = (condition);
 	do
-	::
+	:: done -> break
+	:: else ->
 #ifdef WAITER_WITHOUT_BARRIER
-	   atomic { may_look -> over = (condition) };
-	   prepare_to_wait(me);
+		done = (condition);
+		atomic { !wq_lock -> queued[me] = true };
 #else
-	   prepare_to_wait(me);
-	   atomic { may_look -> over = (condition) };
+		atomic { !wq_lock -> queued[me] = true };
+		done = (condition);
 #endif
-	   if
-	   :: over -> finish_wait(me); break
-	   :: else -> !queued[me]
-	   fi
+		if
+		:: done -> atomic { !wq_lock -> queued[me] = false }
+		:: else -> !queued[me]; done = (condition)
+		fi
 	od
 }
 
-proctype mmu_interval_read_begin()
+/* mn_itree_end() of a section in a slot */
+proctype section_in_slot()
 {
-	bool over;
+	bool wake;
 
-	wait_event(BEGIN, !lock, (running & 3) == 0)
+#ifdef LOOKS_THEN_FREES
+	wake = waited;
+	atomic { busy = false; waited = false };
+#else
+	atomic { busy = false; wake = waited; waited = false };
+#endif
+	if
+	:: wake -> wake_up_all()
+	:: else
+	fi
 }
 
-proctype mmu_interval_notifier_remove()
+/* It takes the slot when that is free, and stays. */
+proctype next_section_in_slot()
 {
-	bool over;
+	atomic { !busy -> assert(!waited); busy = true; count = 1 - count }
+}
 
-	wait_event(REMOVE, true, calls == 0)
+proctype unslotted_section(byte me; bool running)
+{
+	byte began, later, i, was;
+	bool wake;
+
+	if
+	:: running
+	:: else ->
+		/* mn_itree_enter_unslotted() */
+		atomic {
+			!lock ->
+			began = generation;
+			unslotted++;
+			begun = begun | (1 << me)
+		}
+	fi;
+
+	/* mn_itree_end_unslotted() */
+#ifdef WAKE_UP_BEFORE_LEFT
+	wake_up_all();
+#endif
+#ifdef UNSLOTTED_WITHOUT_LOCK
+	was = unslotted;
+	unslotted = was - 1;
+	atomic { !lock -> lock = true };
+#else
+	atomic { !lock -> lock = true };
+	unslotted--;
+#endif
+	atomic {
+		was = 0;
+		over = over | (1 << me);
+		begun = begun - (1 << me);
+		later = generation - began
+	};
+	do
+	:: i == listed -> break
+#ifndef ALL_WAITERS
+	:: i < listed && later == 0 -> break
+#endif
+	:: else ->
+		later = (later > 0 -> later - 1 : 0);
+		atomic {
+			assert(on_stack[list[i]]);
+			if
+			:: left[list[i]] > 0 ->
+				left[list[i]]--;
+				wake = wake || left[list[i]] == 0
+			:: else
+			fi
+		};
+		i++
+	od;
+	lock = false;
+#ifndef WAKE_UP_BEFORE_LEFT
+	if
+	:: wake -> wake_up_all()
+	:: else
+	fi;
+#endif
+	skip
+}
+
+proctype mn_exit_release()
+{
+	bool done;
+
+	exit_mn_buffered = true;
+	/* wq_has_sleeper() */
+#ifndef WAITQUEUE_ACTIVE
+	!exit_mn_buffered;
+#endif
+	if
+	:: queued[0] || queued[1] -> wake_up_all()
+	:: else
+	fi;
+	wait_event(0, releasing_changed)
+}
+
+proctype mn_end_release()
+{
+	releasing_buffered = true;
+#ifndef WAITQUEUE_ACTIVE
+	!releasing_buffered;
+#endif
+	if
+	:: queued[0] || queued[1] -> wake_up_all()
+	:: else
+	fi
+}
+
+/* mn_slot_over(): a compare-and-exchange sets the bit unless the section is over */
+#ifdef COUNT_NOT_COMPARED
+#define slot_over (!busy)
+#else
+#define slot_over (!busy || count != seen)
+#endif
+
+inline mn_slot_over()
+{
+#ifdef WAITED_BY_STORE
+	/* In two steps */
+	done = slot_over;
+	if
+	:: !done -> waited = true
+	:: else
+	fi
+#else
+	atomic {
+		done = slot_over;
+		if
+		:: !done -> waited = true
+		:: else
+		fi
+	}
+#endif
+}
+
+proctype slot_waiter(byte me)
+{
+	bool done;
+	bit seen;
+
+	seen = 0;
+	mn_slot_over();
+	do
+	:: done -> break
+	:: else ->
+#ifdef WAITER_WITHOUT_BARRIER
+		mn_slot_over();
+		atomic { !wq_lock -> queued[me] = true };
+#else
+		atomic { !wq_lock -> queued[me] = true };
+		mn_slot_over();
+#endif
+		if
+		:: done -> queued[me] = false
+		:: else -> !queued[me]; mn_slot_over()
+		fi
+	od
+}
+
+proctype unslotted_waiter(byte me)
+{
+	bool done;
+
+	/* mn_waiter_add() */
+	atomic {
+		!lock ->
+		left[me] = unslotted;
+		found[me] = begun;
+		generation++;
+		on_stack[me] = true;
+#ifdef WAITER_AT_TAIL
+		list[listed] = me;
+#else
+		list[1] = list[0];
+		list[0] = me;
+#endif
+		listed++
+	};
+	/* mn_waiter_wait() */
+	wait_event(me, left[me] == 0);
+	assert((over & found[me]) == found[me]);
+#ifndef LEAVE_WITHOUT_LOCK
+	atomic { !lock -> skip };
+#endif
+	atomic {
+		if
+		:: list[0] == me -> list[0] = list[1]
+		:: else
+		fi;
+		listed--;
+		on_stack[me] = false
+	}
 }
 
 proctype mn_await_exit_release()
 {
-	bool over;
+	bool done;
 
-	wait_event(AWAIT, true, exit_sub_changed)
+	wait_event(1, exit_mn_changed)
 }
 
 init
 {
 	atomic {
-		run mmu_interval_read_begin();
-		run section(0);
 		if
-		:: running = 3;
-		   run section(1); run another_section();
-		   calls = 2;
-		   run mn_itree_unpin(); run mn_itree_unpin();
-		   run mmu_interval_notifier_remove()
-		:: running = 1;
-		   run mn_hlist_call_release(); run mn_await_exit_release()
+		:: plan = SLOT; busy = true;
+		   run section_in_slot(); run next_section_in_slot();
+		   run slot_waiter(0); run slot_waiter(1)
+		:: plan = UNSLOTTED; unslotted = 1; begun = 1;
+		   run unslotted_section(0, true); run unslotted_section(1, false);
+		   run unslotted_waiter(0); run unslotted_waiter(1)
+		:: plan = EXIT;
+		   run mn_exit_release(); run mn_end_release();
+		   run mn_await_exit_release()
 		fi
 	}
 }
