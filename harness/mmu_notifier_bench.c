@@ -1019,20 +1019,37 @@ static unsigned long free_pages_left(void)
 	return pages;
 }
 
-static void measure_memory(void)
+static void subscribe_hlist(unsigned int i)
+{
+	one_each[i].ops = &section_ops;
+	must(!mmu_notifier_register(&one_each[i], mms[i]));
+}
+
+static void subscribe_interval(unsigned int i)
+{
+	must(!mmu_interval_notifier_insert(&intervals[i], mms[i], at(0), PAGE_SIZE,
+					   &interval_ops));
+}
+
+/* What an mm takes for its first subscriber, whose own memory is static here. */
+static void measure_memory_of(void (*subscribe)(unsigned int i), const char *key)
 {
 	unsigned long pages;
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < NR_MMS; i++) {
+	for (i = 0; i < NR_MMS; i++)
 		mms[i] = new_mm();
-		one_each[i].ops = &section_ops;
-	}
 	pages = free_pages_left();
 	for (i = 0; i < NR_MMS; i++)
-		must(!mmu_notifier_register(&one_each[i], mms[i]));
+		subscribe(i);
 	pages -= free_pages_left();
-	report(pages * PAGE_SIZE / NR_MMS, "memory_%u", num_possible_cpus());
+	report(pages * PAGE_SIZE / NR_MMS, "%s_%u", key, num_possible_cpus());
+}
+
+static void measure_memory(void)
+{
+	measure_memory_of(subscribe_interval, "memory_interval");
+	measure_memory_of(subscribe_hlist, "memory_hlist");
 }
 
 static int bench(void *data)
