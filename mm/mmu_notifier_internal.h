@@ -114,7 +114,9 @@ enum mn_state {
  *	 |  store-release of @state
  *	open:     @start and @last are valid. It may sleep. A waiter sets
  *	 |        MN_SLOT_WAITED
- *	 |  exchange of @state, fully ordered; wakes if MN_SLOT_WAITED was set
+ *	 |  exchange of @state, fully ordered; wakes if MN_SLOT_WAITED was set.
+ *	 |  In the domain a store-release, with the full barrier of
+ *	 |  srcu_read_unlock() before the look whether anybody waits
  *	free
  *
  * Each CPU prefers a slot of its own, so no two of them share a cache line.
@@ -139,9 +141,8 @@ struct mn_list {
 
 /**
  * struct mmu_notifier_subscriptions - who is subscribed to an mm
- * @srcu: the domain. Its readers are the sections that have a start or end of
- *	an hlist subscriber to call, and young or arch_invalidate calls.
- *	Initialised if @has_domain
+ * @srcu: the domain. Its readers are the sections that are not alone, and young
+ *	calls. Initialised if @has_domain
  * @flags: MN_RANGE_TAKEN and MN_RANGE_ALONE for sections that begin now, and
  *	MN_OP_*; written under @lock
  * @nr_slots: in @slot, a power of two
@@ -161,13 +162,14 @@ struct mn_list {
  * @mm: whose structure this is
  * @switching: held while the two lists differ; inside mmap_lock
  * @has_domain: @srcu is initialised; written under @switching
- * @hlist_used: somebody was on the lists; under @switching
+ * @hlist_used: somebody was on the lists; set under @switching and @lock
  * @dead: exit has emptied the lists; under @switching
  * @drained: no section is left that began before this was published; under
  *	mmap_lock held for write
  * @owed: live subscribers, by their member queue; under @lock
  * @put: subscribers that wait for @put_work, by the same member; under @lock
- * @put_work: frees what is on @put; has a reference to @mm while queued or running
+ * @put_work: frees what is on @put; has a reference to @mm while it is queued or
+ *	runs
  * @destroy_work: frees this
  * @releasing: unregistrations that are calling ->release; under @lock
  * @exit_mn: whose ->release exit is calling; set under @lock
@@ -218,7 +220,7 @@ struct mmu_notifier_subscriptions {
 extern struct workqueue_struct *mn_wq;
 
 struct mmu_notifier_subscriptions *mn_subscriptions_get(struct mm_struct *mm);
-void mn_await_readers(struct mmu_notifier_subscriptions *subs);
+void mn_await_domain(struct mmu_notifier_subscriptions *subs);
 void mn_drain_uncounted(struct mm_struct *mm);
 void mn_set_flags(struct mmu_notifier_subscriptions *subs, unsigned int flags);
 int mn_domain_start(struct mmu_notifier_subscriptions *subs,
@@ -240,6 +242,9 @@ int mn_itree_start_alone(struct mmu_notifier_subscriptions *subs,
 			 struct mmu_notifier_range *range);
 void mn_itree_end(struct mmu_notifier_subscriptions *subs,
 		  const struct mmu_notifier_range *range);
+void mn_itree_end_in_domain(struct mmu_notifier_subscriptions *subs,
+			    const struct mmu_notifier_range *range);
+void mn_itree_end_wake(struct mmu_notifier_subscriptions *subs);
 void mn_itree_drain(struct mmu_notifier_subscriptions *subs);
 void mn_itree_release(struct mmu_notifier_subscriptions *subs,
 		      struct mm_struct *mm);

@@ -529,6 +529,60 @@ static void hlist_goes_beside_a_section(struct kunit *test)
 	mn_remove(x);
 }
 
+/* It is in the domain, and has not looked at the tree. */
+static void first_insert_after_hlist_waits_for_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *insert = mn_thread(test, mn_insert, x);
+
+	mn_unregister(a);
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(insert);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(insert));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(insert));
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_remove(x);
+}
+
+static const struct mmu_notifier_ops release_only_ops = {
+	.release = mn_on_release,
+};
+
+static void other_comes_instead(void *sub)
+{
+	mn_unregister(sub);
+	mn_register(((struct mn_sub *)sub)->other);
+}
+
+/* The first subscriber has nothing to hear of a section; the next one has. */
+static void register_after_release_only_waits_for_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *r = mn_registered_ops(test, m, 'r', &release_only_ops);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *thread = mn_thread(test, other_comes_instead, r);
+
+	r->other = a;
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(thread);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_ASSERT_EQ(test, a->ret, 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "rR");
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1");
+	mn_unregister(a);
+}
+
 /* A reader cannot tell how a section is known. */
 static void begin_waits_while_hlist_comes(struct kunit *test)
 {
@@ -574,6 +628,8 @@ static struct kunit_case mn_slots_cases[] = {
 	KUNIT_CASE(first_register_beside_intervals_waits_for_unslotted),
 	KUNIT_CASE(hlist_comes_and_goes_beside_intervals),
 	KUNIT_CASE(hlist_goes_beside_a_section),
+	KUNIT_CASE(first_insert_after_hlist_waits_for_sections),
+	KUNIT_CASE(register_after_release_only_waits_for_sections),
 	KUNIT_CASE(begin_waits_while_hlist_comes),
 	{}
 };
