@@ -920,6 +920,58 @@ static void clock_registrations(void)
 	mmput(large);
 }
 
+/*
+ * Two CPUs: what a subscriber costs whose calls are under RCU, when it comes and
+ * leaves; also where the other CPU is in the kernel all the time
+ */
+
+static int spin_loop(void *data)
+{
+	while (!kthread_should_stop())
+		cpu_relax();
+	return 0;
+}
+
+static void measure_ops(struct mm_struct *mm, const struct mmu_notifier_ops *ops,
+			const char *name, const char *when)
+{
+	static u64 come[NR_WAITS], leave[NR_WAITS];
+	char key[40];
+	int i;
+
+	for (i = 0; i < NR_WAITS; i++) {
+		usleep_range(1000, 1100);
+		come[i] = ns_of(watch(mm, 1, ops));
+		usleep_range(1000, 1100);
+		leave[i] = ns_of(unwatch(mm, 1));
+	}
+	snprintf(key, sizeof(key), "%s_come_%s", name, when);
+	report_median_and_max(come, NR_WAITS, key);
+	snprintf(key, sizeof(key), "%s_leave_%s", name, when);
+	report_median_and_max(leave, NR_WAITS, key);
+}
+
+static void clock_grace_periods(void)
+{
+	const struct mmu_notifier_ops *arch = &young_ops[ARCH_INVALIDATE];
+	struct mm_struct *mm = mm_with(map_anon, 1);
+	struct task_struct *task;
+
+	/* The first one on an mm waits for other things. */
+	watch(mm, 1, &section_ops);
+	unwatch(mm, 1);
+	measure_ops(mm, &section_ops, "section", "quiet");
+	measure_ops(mm, arch, "arch", "quiet");
+	task = kthread_create(spin_loop, NULL, "spin");
+	must(!IS_ERR(task));
+	kthread_bind(task, raw_smp_processor_id() ? 0 : 1);
+	wake_up_process(task);
+	measure_ops(mm, &section_ops, "section", "busy");
+	measure_ops(mm, arch, "arch", "busy");
+	kthread_stop(task);
+	mmput(mm);
+}
+
 /* Two CPUs: sections of disjoint ranges of one mm */
 
 #define NR_SECTIONS	20000
@@ -1074,6 +1126,7 @@ static int bench(void *data)
 	} else if (!strcmp(run, "clock")) {
 		calibrate();
 		clock_registrations();
+		clock_grace_periods();
 	} else if (!strcmp(run, "both")) {
 		calibrate();
 		clock_sections();

@@ -53,14 +53,15 @@
 #define ENABLED 1
 #define HAS_START 2
 #define LISTED 4
-#define alone(f) (((f) & HAS_START) == 0)
-#define itree(f) (alone(f) || ((f) & ENABLED))
+#define USED 8		/* hlist_used: the flags are stored with it */
+#define itree(f) (((f) & ENABLED) || ((f) & USED) == 0)
+#define alone(f) (itree(f) && ((f) & HAS_START) == 0)
 
 byte flags;
 bool lock;
 byte buffered, writer = NOBODY;	/* a store to flags by whom, not yet in memory */
 
-bool has_domain, itree_ready, hlist_used;
+bool has_domain, itree_ready;
 bool mmap_lock, switching;
 
 /* The slots */
@@ -88,7 +89,7 @@ inline mn_store_flags(set, clear)
 	atomic {
 		!lock ->
 		lock = true;
-		buffered = (flags | (set)) & (7 - (clear));
+		buffered = (flags | (set)) & (15 - (clear));
 		writer = me
 	}
 }
@@ -98,7 +99,7 @@ inline barrier()
 	writer != me
 }
 
-inline mn_await_readers()
+inline mn_await_domain()
 {
 	if
 	:: has_domain ->
@@ -287,33 +288,31 @@ inline mmu_notifier_register()
 	mn_itree_drain();
 #endif
 	gone = false;
-	was_used = hlist_used;
+	before = flags;
 	if
-	:: hlist_used ->
+	:: before & USED ->
 		mn_store_flags(HAS_START, 0);
 		/* The flip */
 		mn_store_flags(LISTED, 0);
-		mn_await_readers()
+		mn_await_domain()
 	:: else ->
-		hlist_used = true;
-		mn_store_flags(HAS_START | LISTED, 0)
+		mn_store_flags(HAS_START | LISTED | USED, 0)
 	fi;
-	/* It was alone before, as nobody else has a start */
 #if !defined(NO_DRAIN) && !defined(DRAIN_BEFORE_FLAGS)
-#ifdef DRAIN_FIRST_ONLY
 	if
-	:: !was_used -> mn_itree_drain()
+#ifdef DRAIN_FIRST_ONLY
+	:: alone(before) && (before & USED) == 0 -> mn_itree_drain()
+#else
+	:: alone(before) -> mn_itree_drain()
+#endif
 	:: else
 	fi;
-#else
-	mn_itree_drain();
-#endif
 #endif
 #ifdef DOMAIN_AFTER_FLAGS
 	switching = false;
 	mn_domain_init();
 #endif
-	atomic { assert(missed == 0); registered = true; was_used = false };
+	atomic { assert(missed == 0); registered = true; before = 0 };
 	switching = false;
 	barrier();
 	mmap_lock = false
@@ -324,7 +323,7 @@ inline mmu_notifier_unregister()
 	registered = false;
 	atomic { !switching -> switching = true };
 	mn_store_flags(0, LISTED);
-	mn_await_readers();
+	mn_await_domain();
 	atomic { assert(open == 0); gone = true };
 	/* mn_hlist_forget_ops(): nobody else has them */
 	mn_store_flags(0, HAS_START);
@@ -334,8 +333,7 @@ inline mmu_notifier_unregister()
 
 proctype subscriber(byte me)
 {
-	byte i, seen;
-	bool was_used;
+	byte before, i, seen;
 
 	mmu_notifier_register();
 	mmu_notifier_unregister();
@@ -351,7 +349,7 @@ inline mn_itree_enable()
 		itree_ready = true;
 #endif
 #ifndef NO_SYNCHRONIZE
-		mn_await_readers();
+		mn_await_domain();
 #endif
 		itree_ready = true
 	:: else

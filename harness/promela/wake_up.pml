@@ -1,14 +1,14 @@
 /*
  * No lost wake-up on subs->wq: mn_slot_over() in mn_itree_wait() against
- * mn_itree_end(); mn_waiter_add() and mn_waiter_wait() against
- * mn_itree_enter_unslotted() and mn_itree_end_unslotted(); mn_await_exit_release()
- * against mn_exit_release(), and that against mn_end_release(). mm/mmu_notifier.c,
- * mm/mmu_interval_notifier.c.
+ * mn_itree_end(), and against mn_itree_end_in_domain() and mn_itree_end_wake();
+ * mn_waiter_add() and mn_waiter_wait() against mn_itree_enter_unslotted() and
+ * mn_itree_end_unslotted(); mn_await_exit_release() against mn_exit_release(), and
+ * that against mn_end_release(). mm/mmu_notifier.c, mm/mmu_interval_notifier.c.
  *
  * One of these is picked at the beginning:
  *
- *	SLOT		two tasks wait for a section in a slot, which ends; then
- *			another section takes the slot and stays
+ *	SLOT		two tasks wait for a section in a slot, alone or in the domain,
+ *			which ends; then another section takes the slot and stays
  *	UNSLOTTED	one section is unslotted, another one begins, and two tasks wait
  *			for those that they find; both sections end
  *	EXIT		one task waits until exit_mn changes, while exit waits until
@@ -16,7 +16,9 @@
  *
  * A slot is one word: whether a section is there, a count, and WAITED. The exchange that
  * ends a section is a full barrier; that one without it lets pass what comes
- * after is said by another order of the statements. exit_mn and releasing change by a
+ * after is said by another order of the statements. In the domain it ends by a release,
+ * which stays in a buffer of its CPU until srcu_read_unlock(). It overwrites WAITED where
+ * that was set meanwhile, of which there is no need. exit_mn and releasing change by a
  * release, which stays in a buffer of its CPU for as long as it likes; what empties
  * the buffer is wq_has_sleeper(), a full barrier.
  *
@@ -34,6 +36,8 @@
 /* wrong: NO_WAKE_UP the change alone wakes nobody */
 /* wrong: WAITED_BY_STORE the bit is set in a slot that has been given back */
 /* wrong: LOOKS_THEN_FREES the end looks for the bit, and then gives the slot back */
+/* wrong: NO_SRCU_BARRIER the release is in the buffer when the end looks for waiters */
+/* wrong: ASKS_WAITED_IN_DOMAIN the bit that the release has overwritten */
 /* wrong: COUNT_NOT_COMPARED the next section in the slot is waited for */
 /* wrong: WAITER_WITHOUT_BARRIER looks at the condition before it is seen to be queued */
 /* wrong: WAITER_AT_TAIL the first ones on the list are not those that came last */
@@ -50,6 +54,7 @@ mtype plan;
 
 /* The slot */
 bool busy, waited;
+bool end_buffered;		/* of the one in the domain */
 bit count;
 
 /* Sections without one */
@@ -74,6 +79,9 @@ byte begun;			/* those that are unslotted and not over */
 active proctype store_buffers()
 {
 end:	do
+	:: atomic {
+		end_buffered -> end_buffered = false; busy = false; waited = false
+	   }
 	:: atomic {
 		exit_mn_buffered -> exit_mn_buffered = false; exit_mn_changed = true
 	   }
@@ -126,6 +134,27 @@ proctype section_in_slot()
 	atomic { busy = false; waited = false };
 #else
 	atomic { busy = false; wake = waited; waited = false };
+#endif
+	if
+	:: wake -> wake_up_all()
+	:: else
+	fi
+}
+
+/* mn_itree_end_in_domain(), srcu_read_unlock(), mn_itree_end_wake() */
+proctype section_in_domain()
+{
+	bool wake;
+
+#ifdef ASKS_WAITED_IN_DOMAIN
+	wake = waited;
+#endif
+	end_buffered = true;
+#ifndef NO_SRCU_BARRIER
+	!end_buffered;
+#endif
+#ifndef ASKS_WAITED_IN_DOMAIN
+	wake = queued[0] || queued[1];
 #endif
 	if
 	:: wake -> wake_up_all()
@@ -328,7 +357,11 @@ init
 	atomic {
 		if
 		:: plan = SLOT; busy = true;
-		   run section_in_slot(); run next_section_in_slot();
+		   if
+		   :: run section_in_slot()
+		   :: run section_in_domain()
+		   fi;
+		   run next_section_in_slot();
 		   run slot_waiter(0); run slot_waiter(1)
 		:: plan = UNSLOTTED; unslotted = 1; begun = 1;
 		   run unslotted_section(0, true); run unslotted_section(1, false);
