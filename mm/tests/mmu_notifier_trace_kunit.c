@@ -25,7 +25,7 @@
 
 /* What was traced of @mm since trace_said() was called last */
 static struct {
-	spinlock_t lock;	/* of @said and @length */
+	raw_spinlock_t lock;	/* probes run with preemption off */	/* of @said and @length */
 	struct mm_struct *mm;
 	char said[256];
 	size_t length;
@@ -33,17 +33,17 @@ static struct {
 	int result;		/* of it */
 	u64 duration;		/* of it, or of the last wait */
 } traced = {
-	.lock = __SPIN_LOCK_UNLOCKED(traced.lock),
+	.lock = __RAW_SPIN_LOCK_UNLOCKED(traced.lock),
 };
 
 static void say(const void *mm, const char *what)
 {
-	spin_lock(&traced.lock);
+	raw_spin_lock(&traced.lock);
 	if (mm == traced.mm)
 		traced.length += scnprintf(traced.said + traced.length,
 					   sizeof(traced.said) - traced.length,
 					   "%s%s", traced.length ? " " : "", what);
-	spin_unlock(&traced.lock);
+	raw_spin_unlock(&traced.lock);
 }
 
 static void on_register(void *data, const struct mmu_notifier *sub)
@@ -110,10 +110,10 @@ static const char *trace_said(struct kunit *test)
 {
 	char *said = mn_alloc(test, sizeof(traced.said));
 
-	spin_lock(&traced.lock);
+	raw_spin_lock(&traced.lock);
 	memcpy(said, traced.said, traced.length);
 	traced.length = 0;
-	spin_unlock(&traced.lock);
+	raw_spin_unlock(&traced.lock);
 	return said;
 }
 
