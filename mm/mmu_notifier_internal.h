@@ -8,6 +8,9 @@
  * mmu_notifier.c owns struct mmu_notifier_subscriptions and all of its hlist
  * side (mn_hlist_*); mmu_interval_notifier.c owns the tree side (mn_itree_*).
  * Nobody else in the kernel looks inside.
+ *
+ * "Litmus: NAME" in a comment is Documentation/litmus-tests/mmu_notifier/
+ * NAME.litmus, which goes wrong without the barrier or the lock below it.
  */
 
 #include <linux/atomic.h>
