@@ -7,29 +7,68 @@ export LC_ALL=C
 export PYTHONDONTWRITEBYTECODE=1
 # what was said to this make is not meant for the kernel's make
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+export -n M SUITE CASE TEST
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=$root/out
-base=${BASE:-6.12}
+base=${BASE-6.12}
 
-# every package that some command of ours needs
-packages=(bc bison cpio flex gcc git kmod libelf-dev libssl-dev make patch perl
-	python3 qemu-system-data qemu-system-x86 shellcheck xz-utils)
+# Debian packages, by the script that needs them; what fetch needs any command does
+declare -A needs=(
+	[fetch]='bc bison cpio flex gcc git kmod libelf-dev libssl-dev make patch perl python3
+		qemu-system-data qemu-system-x86 shellcheck xz-utils'
+	[vm]='busybox-static'
+	[gates]='sparse clang-19 gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu'
+	[docs]='python3-sphinx'
+	[cocci]='coccinelle make python3'
+	[module]='gcc make patch pahole'
+	[models]='spin gcc libc6-dev'
+	[native]='binutils gcc libc6-dev linux-libc-dev'
+	[arm64]='gcc-aarch64-linux-gnu qemu-system-arm'
+)
 
+said=3 # the status of what has said itself why it failed
 say() { echo "${0##*/}: $*"; }
-die() { echo "${0##*/}: $*" >&2; exit 2; }
+die() { echo "${0##*/}: $*" >&2; exit $said; }
+
+# No script ends without a word: what fails and is not expected to is told, with the log
+# that the script writes, in $log, if it has one. What is to be done in any case, scripts
+# add to at_exit.
+at_exit=
+failed_at=
+set -E
+trap 'failed_at=${BASH_SOURCE[0]#"$root/"}:$LINENO' ERR
+trap 'ended $? "$BASH_COMMAND"' EXIT
+ended() { # <status> <the last command>
+	trap - EXIT
+	eval "$at_exit"
+	case $1,$2 in
+	0,* | $said,* | *,exit*) ;;
+	130,* | 143,*) echo "${0##*/}: interrupted" >&2 ;;
+	*)
+		[ -f "${log:-}" ] || log=
+		echo "${0##*/}: FAILED with status $1 at $failed_at: $2${log:+, see ${log#"$root/"}}" >&2
+		;;
+	esac
+	exit "$1"
+}
 
 # A kernel that Debian 12 does not have by itself comes from a suite that has it; once it
 # has left there the newest of the others is tried.
 case $base in
 6.12) kernel_package=linux-source-6.12 kernel_suite='' ;;
 7.3) kernel_package=linux-source-7.3 kernel_suite=trixie-backports kernel_others='linux-source-7\.[0-9]+' ;;
-*) die "unknown BASE=$base (known: 6.12 7.3)" ;;
+*) die "unknown BASE=$base (known: 6.12 7.3; 6.12 where none is given)" ;;
 esac
+configs() { (cd "$root/harness/configs" && echo *.config | sed 's/\.config//g'); }
+[[ ${CONFIG:-} =~ ^[a-z0-9]*$ ]] || die "unknown CONFIG=$CONFIG (known: $(configs))"
 
 case $root in
 *[[:space:]:]*) die "a kernel does not build below a path with spaces or colons: $root" ;;
 esac
+
+# The first line. It reads them all, as whoever writes them must not fail for that.
+first() { sed -n 1p; }
 
 # For kunit.py. On a loaded machine QEMU's emulated timer comes too late for the
 # kernel's test of it, which then panics.
@@ -44,6 +83,8 @@ kunit_py() { # <argument of kunit.py>... in a kernel tree
 	ln -sfn "$root/harness/qemu-tcg" "$out/bin/qemu-system-aarch64"
 	PATH=$out/bin:$PATH python3 tools/testing/kunit/kunit.py "$@"
 }
+
+[ -n "$kernel_suite" ] || needs[fetch]+=" $kernel_package"
 
 src=$out/src/$base      # the base kernel as Debian ships it, never written to
 tree=$out/tree/$base    # the same with the rework laid over it
@@ -155,26 +196,62 @@ put_edit() { # <directory> <edit>
 	patch -s -p1 -f --fuzz=0 --no-backup-if-mismatch -d "$1" <"$root/$2"
 }
 
-installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+# Somebody else's apt, that of a machine which updates itself for one
+apt_locks=(/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock)
+apt_is_busy() {
+	local file
+	for file in "${apt_locks[@]}"; do
+		[ ! -e "$file" ] || ! grep -q ":$(stat -c %i "$file") " /proc/locks || return 0
+	done
+	return 1
+}
+apt_patience=900 # seconds
+wait_for_apt() {
+	local waited
+	! apt_is_busy || say "waiting for another apt on this machine to end, up to $((apt_patience / 60)) min"
+	for ((waited = 0; waited < apt_patience; waited++)); do
+		apt_is_busy || break
+		sleep 1
+	done
+}
 
 # Installs those of the packages that are missing
 need() { # <package>...
-	local package missing=() sudo=()
+	local package there missing=() sudo=()
 	command -v dpkg-query >/dev/null || die "this is no Debian system; it needs what Debian calls: $*"
+	there=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null) || :
 	for package; do
-		installed "$package" || missing+=("$package")
+		grep -qxF "$package installed" <<<"$there" || missing+=("$package")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
 	if [ "$(id -u)" != 0 ]; then
 		command -v sudo >/dev/null || die "to be installed first, by root: ${missing[*]}"
 		sudo=(sudo)
 	fi
+	wait_for_apt
 	say "installing Debian packages: ${missing[*]}"
 	mkdir -p "$out/log"
 	# The lists may be old or not there at all. When they cannot be updated those at hand may do.
 	{
 		"${sudo[@]}" apt-get update || :
-		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y --no-install-recommends "${missing[@]}"
+		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+			-o DPkg::Lock::Timeout=$apt_patience "${missing[@]}"
 	} </dev/null >"$out/log/apt.log" 2>&1 || die "apt-get could not install ${missing[*]}, see out/log/apt.log"
+}
+
+need_for() { # <script>...: all packages that these need, at once
+	local script words all=()
+	for script; do
+		read -rd '' -a words <<<"${needs[$script]}" || :
+		all+=("${words[@]}")
+	done
+	need "${all[@]}"
+}
+
+# Before anything is written that would not fit
+room() { # <megabytes> <what for>
+	local free
+	mkdir -p "$out"
+	free=$(df -Pm "$out" | awk 'NR == 2 { print $4 }')
+	[ "$free" -ge "$1" ] || die "$2 takes $1 MB below out/, where $free MB are free"
 }

@@ -92,7 +92,7 @@ boot_suite() { # <base|rework> <kunitconfig> [argument of kunit.py exec]...
 
 # what a failing case reports
 found() { # <log of a boot> <case>
-	tr -d '\r' <"$1" | sed -n "/# $2: EXPECTATION FAILED/,/ok [0-9]* $2/s/^ *found: //p" | head -n 1
+	tr -d '\r' <"$1" | sed -n "/# $2: EXPECTATION FAILED/,/ok [0-9]* $2/s/^ *found: //p" | first
 }
 
 # Prints a table, and exits unless each case fails on the base and passes on the other kernel

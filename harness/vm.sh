@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # they come from those who source it
-# For scripts that boot a virtual machine with the reworked kernel and the selftests:
-# sourced after lib.sh, which sets $root, $out, $base and $tree.
+# For scripts that boot the debug kernel, the reworked one with all checks on: it serves
+# the KUnit suites, the torture test, and the selftests and the shell, which have a user
+# space. Sourced after lib.sh, which sets $root, $out, $base and $tree.
 
 # ours, and those of the kernel that use the notifiers
 ours=(mmu_notifier mmu_notifier_threads)
@@ -18,8 +19,8 @@ builds_in() { # <directory> <variable>...
 	shift
 	variables=("$@")
 }
-fragments=("$root/harness/selftests.config")
-builds_in "$out/build/selftests-$base"
+fragments=("$root/mm/tests/.kunitconfig" "$root/harness/debug.config")
+builds_in "$out/build/debug-$base"
 
 kbuild() { make -C "$tree" O="$build" ARCH=x86_64 ${variables[@]+"${variables[@]}"} "$@"; }
 
@@ -31,16 +32,42 @@ logged() { # <what it does> <command>...
 	die "$what failed, see ${build#"$root/"}/build.log"
 }
 
-build_kernel() {
+configure_kernel() {
 	local fragment=$build/fragment missed
 	mkdir -p "$build"
-	lines "${fragments[@]}" >"$fragment"
+	# of an option that is there twice the last one counts
+	lines "${fragments[@]}" | awk -F'[= ]' '/CONFIG_/ { option = $1 == "#" ? $2 : $1; line[option] = $0 }
+		END { for (option in line) print line[option] }' | sort >"$fragment"
 	# each time, since an option may be new in the tree
 	logged "configuring the kernel" kbuild -s KCONFIG_ALLCONFIG="$fragment" allnoconfig
 	missed=$(grep '^CONFIG_' "$fragment" | grep -vxFf "$build/.config" | tr '\n' ' ' || :)
 	[ -z "$missed" ] || die "${fragments[*]#"$root/"}: not in effect: $missed"
+}
+
+build_kernel() {
+	[ -d "$build" ] || room 500 "building the kernel"
+	configure_kernel
 	say "building the kernel (the first time takes some minutes), log in ${build#"$root/"}/build.log"
-	logged "building the kernel" kbuild -j"$(nproc)" bzImage headers
+	logged "building the kernel" kbuild -j"$(nproc)" bzImage headers modules
+}
+
+# The debug kernel of the tree as it is now, and a machine with these programs if there are
+# any, in a folder of the caller's: what boots must not keep others from building.
+debug_kernel() { # <directory> [<program>]...
+	local dir=$1
+	shift
+	(
+		one_at_a_time debug
+		"$root/harness/fetch"
+		"$root/harness/overlay"
+		if [ $# = 0 ]; then build_kernel; else build_machine "$@"; fi
+		# where kunit.py looks for it
+		mkdir -p "$dir/arch/x86/boot"
+		cp "$kernel" "$dir/arch/x86/boot/bzImage"
+		[ $# = 0 ] || cp "$initramfs" "$dir/initramfs"
+	)
+	# shellcheck disable=SC2034 # for those who source this
+	kernel=$dir/arch/x86/boot/bzImage initramfs=$dir/initramfs
 }
 
 # By the kernel's makefile, but with nothing written into the tree: it would like
@@ -94,8 +121,7 @@ archive() { # <directory>: as an archive that the kernel unpacks at boot
 }
 
 build_machine() { # <program>...
-	command -v qemu-system-x86_64 >/dev/null || die "qemu-system-x86_64 is not in PATH (Debian package qemu-system-x86)"
-	need busybox-static
+	need_for vm
 	build_kernel
 	build_programs "$@"
 	build_initramfs "$@"
