@@ -24,6 +24,7 @@ test: check kunit selftests ## check, kunit, kunit with KASAN, selftests, a minu
 	@CONFIG=kasan harness/kunit
 	@BUSTED= harness/torture 1
 	@harness/lockdep $(quick)
+	@harness/splats
 	@harness/bench --quick
 	@harness/native-stress
 
@@ -48,6 +49,7 @@ lockdep: ## break each rule on base and rework, a boot for each case: who notice
 	@harness/fetch
 	@harness/overlay
 	@harness/lockdep
+	@harness/splats
 
 models: ## have spin check the models of the core's ordering, and refute their wrong variants (2 min)
 	@harness/models

@@ -212,6 +212,12 @@ static void lk_take_spinlock(void)
 	spin_unlock(&lk_spinlock);
 }
 
+static void lk_take_mmap_lock(void)
+{
+	mmap_read_lock(lk_mm);
+	mmap_read_unlock(lk_mm);
+}
+
 static void lk_sleep(void)
 {
 	might_sleep();
@@ -509,6 +515,15 @@ LK_CASE(anon_vma_under_lock_in_start_right, false)
 	lk_unregister();
 }
 
+/* Nor for mmap_lock, which whoever changes page tables may hold. */
+LK_CASE(mmap_lock_in_start_wrong, true)
+{
+	lk_in_start = lk_take_mmap_lock;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
 /* Nobody waits for sections with a lock that a section takes. */
 
 LK_CASE(read_begin_under_section_lock_wrong, true)
@@ -581,15 +596,48 @@ LK_CASE(unregister_under_callback_lock_wrong, true)
 	lk_under_mutex(lk_unregister);
 }
 
-/* Nor in a section; it does not meet the interval, so that nobody waits. */
-LK_CASE(read_begin_in_callback_wrong, true)
+LK_CASE(read_begin_under_callback_lock_wrong, true)
+{
+	lk_in_invalidate = lk_take_mutex;
+	lk_insert();
+	lk_section(NULL);
+	lk_under_mutex(lk_read_begin);
+	lk_remove();
+}
+
+LK_CASE(insert_under_section_lock_wrong, true)
+{
+	lk_register();
+	lk_section(lk_take_mutex);
+	lk_under_mutex(lk_insert);
+	lk_remove();
+	lk_unregister();
+}
+
+/*
+ * Nor in a section. Its range does not overlap the interval, so that the case
+ * does not wait for itself.
+ */
+static void lk_insert_beside(void)
 {
 	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_END,
 					     PAGE_SIZE, &lk_interval_ops));
+}
+
+LK_CASE(read_begin_in_callback_wrong, true)
+{
+	lk_insert_beside();
 	lk_in_start = lk_read_begin;
 	lk_register();
 	lk_section(NULL);
 	lk_unregister();
+	lk_remove();
+}
+
+LK_CASE(read_begin_in_section_wrong, true)
+{
+	lk_insert_beside();
+	lk_section(lk_read_begin);
 	lk_remove();
 }
 
@@ -617,12 +665,6 @@ LK_CASE(reclaim_lock_in_release_right, false)
 	lk_register();
 	lk_exit_mm();
 	lk_unregister();
-}
-
-static void lk_take_mmap_lock(void)
-{
-	mmap_read_lock(lk_mm);
-	mmap_read_unlock(lk_mm);
 }
 
 LK_CASE(mmap_lock_under_release_lock_right, false)
@@ -745,6 +787,16 @@ LK_CASE(unregister_under_release_lock_wrong, true)
 	lk_under_mutex(lk_unregister);
 }
 
+/* The same, in the other order */
+LK_CASE(unregister_lock_in_release_wrong, true)
+{
+	lk_register();
+	lk_under_mutex(lk_unregister);
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_unregister();
+}
+
 LK_CASE(unregister_under_release_lock_right, false)
 {
 	lk_in_release = lk_take_mutex;
@@ -842,6 +894,17 @@ LK_CASE(sleep_in_young_wrong, true)
 	lk_unregister();
 }
 
+/* As under a page table lock */
+LK_CASE(sleep_in_young_under_spinlock_wrong, true)
+{
+	lk_in_young = lk_take_mutex;
+	lk_register();
+	spin_lock(&lk_spinlock);
+	mmu_notifier_test_young(lk_mm, LK_START);
+	spin_unlock(&lk_spinlock);
+	lk_unregister();
+}
+
 LK_CASE(sleep_in_young_right, false)
 {
 	lk_in_young = lk_take_spinlock;
@@ -935,6 +998,58 @@ LK_CASE(sleep_in_unwinding_end_right, false)
 	lk_nonblock_section();
 	lk_unregister();
 	mmu_notifier_unregister(&lk_decline_sub, lk_mm);
+}
+
+/* A blockable section is not declined, and another one only with -EAGAIN. */
+
+static int lk_result;
+
+static int lk_return(struct mmu_notifier *sub,
+		     const struct mmu_notifier_range *range)
+{
+	return lk_result;
+}
+
+static bool lk_refuse(struct mmu_interval_notifier *sub,
+		      const struct mmu_notifier_range *range,
+		      unsigned long seq)
+{
+	mmu_interval_set_seq(sub, seq);
+	return false;
+}
+
+static const struct mmu_notifier_ops lk_return_ops = {
+	.invalidate_range_start = lk_return,
+};
+
+static const struct mmu_interval_notifier_ops lk_refuse_ops = {
+	.invalidate = lk_refuse,
+};
+
+static struct mmu_notifier lk_return_sub = { .ops = &lk_return_ops };
+
+LK_CASE(decline_blockable_wrong, true)
+{
+	lk_result = -EAGAIN;
+	WARN_ON(mmu_notifier_register(&lk_return_sub, lk_mm));
+	lk_section(NULL);
+	mmu_notifier_unregister(&lk_return_sub, lk_mm);
+}
+
+LK_CASE(decline_with_another_error_wrong, true)
+{
+	lk_result = -ENOMEM;
+	WARN_ON(mmu_notifier_register(&lk_return_sub, lk_mm));
+	lk_nonblock_section();
+	mmu_notifier_unregister(&lk_return_sub, lk_mm);
+}
+
+LK_CASE(decline_blockable_interval_wrong, true)
+{
+	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_START,
+					     LK_END - LK_START, &lk_refuse_ops));
+	lk_section(NULL);
+	lk_remove();
 }
 
 /* Who changes page tables holds a lock that registration passes through. */
@@ -1121,6 +1236,19 @@ LK_CASE(end_without_start_wrong, true)
 	mmu_notifier_invalidate_range_end(&range);
 	mmap_read_unlock(lk_mm);
 	lk_unregister();
+}
+
+/* Without a subscriber, as two starts would leave one section open */
+LK_CASE(start_twice_wrong, true)
+{
+	struct mmu_notifier_range range;
+
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	mmap_read_unlock(lk_mm);
 }
 
 LK_CASE(end_of_another_range_wrong, true)
@@ -1336,6 +1464,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(hugetlb_i_mmap_under_lock_in_start_right),
 	KUNIT_CASE(anon_vma_under_lock_in_start_wrong),
 	KUNIT_CASE(anon_vma_under_lock_in_start_right),
+	KUNIT_CASE(mmap_lock_in_start_wrong),
 	KUNIT_CASE(read_begin_under_section_lock_wrong),
 	KUNIT_CASE(read_begin_under_section_lock_right),
 	KUNIT_CASE(remove_under_section_lock_wrong),
@@ -1345,7 +1474,10 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(unregister_under_section_lock_wrong),
 	KUNIT_CASE(unregister_under_section_lock_right),
 	KUNIT_CASE(unregister_under_callback_lock_wrong),
+	KUNIT_CASE(read_begin_under_callback_lock_wrong),
+	KUNIT_CASE(insert_under_section_lock_wrong),
 	KUNIT_CASE(read_begin_in_callback_wrong),
+	KUNIT_CASE(read_begin_in_section_wrong),
 	KUNIT_CASE(reclaim_in_release_right),
 	KUNIT_CASE(reclaim_lock_in_release_right),
 	KUNIT_CASE(mmap_lock_under_release_lock_right),
@@ -1355,6 +1487,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(insert_under_release_lock_right),
 	KUNIT_CASE(srcu_in_release_right),
 	KUNIT_CASE(unregister_under_release_lock_wrong),
+	KUNIT_CASE(unregister_lock_in_release_wrong),
 	KUNIT_CASE(unregister_under_release_lock_right),
 	KUNIT_CASE(unregister_after_exit_under_release_lock_wrong),
 	KUNIT_CASE(exit_under_release_lock_wrong),
@@ -1364,6 +1497,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(unregister_another_in_release_right),
 	KUNIT_CASE(unregister_another_in_release_of_exit_right),
 	KUNIT_CASE(sleep_in_young_wrong),
+	KUNIT_CASE(sleep_in_young_under_spinlock_wrong),
 	KUNIT_CASE(sleep_in_young_right),
 	KUNIT_CASE(sleep_in_arch_invalidate_wrong),
 	KUNIT_CASE(sleep_in_arch_invalidate_right),
@@ -1375,6 +1509,9 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(sleep_in_nonblock_interval_right),
 	KUNIT_CASE(sleep_in_unwinding_end_wrong),
 	KUNIT_CASE(sleep_in_unwinding_end_right),
+	KUNIT_CASE(decline_blockable_wrong),
+	KUNIT_CASE(decline_with_another_error_wrong),
+	KUNIT_CASE(decline_blockable_interval_wrong),
 	KUNIT_CASE(section_without_lock_wrong),
 	KUNIT_CASE(section_under_another_lock_wrong),
 	KUNIT_CASE(section_without_lock_right),
@@ -1391,6 +1528,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(section_of_one_address_right),
 	KUNIT_CASE(insert_under_mmap_lock_right),
 	KUNIT_CASE(end_without_start_wrong),
+	KUNIT_CASE(start_twice_wrong),
 	KUNIT_CASE(end_of_another_range_wrong),
 	KUNIT_CASE(nested_sections_right),
 	KUNIT_CASE(section_open_at_destroy_wrong),
