@@ -7,17 +7,17 @@
  * DOC: expected splats
  *
  * For each rule a case that breaks it (_wrong), one that does the same in the
- * right way (_right), and where the rule has an exception, one that makes use of
- * it (_excepted). No case ends up in a real deadlock: the two halves of one are
- * run one after the other, and it is lockdep that has to see the whole.
+ * right way (_right), and where the rule has an exception, one that makes use
+ * of it (_excepted). No case ends up in a real deadlock: the two halves of one
+ * are run one after the other, and it is lockdep that has to see the whole.
  *
  * A splat turns lockdep off, so each case has a boot of its own:
  *
  *	./tools/testing/kunit/kunit.py run --run_isolated=test ...
  *
  * or ``make lockdep``, which also runs the cases on the base kernel; hence they
- * use only what both have. A wrong case fails if no splat comes, any other one if
- * one does.
+ * use only what both have. A wrong case fails if no splat comes, any other one
+ * if one does.
  */
 
 #include <kunit/test.h>
@@ -515,7 +515,7 @@ LK_CASE(anon_vma_under_lock_in_start_right, false)
 	lk_unregister();
 }
 
-/* Nor for mmap_lock, which whoever changes page tables may hold. */
+/* Nor for mmap_lock, which the caller may hold. */
 LK_CASE(mmap_lock_in_start_wrong, true)
 {
 	lk_in_start = lk_take_mmap_lock;
@@ -853,7 +853,7 @@ LK_CASE(unregister_under_mmap_lock_right, false)
 	mmap_write_unlock(lk_mm);
 }
 
-/* One ->release may end another subscription, whoever calls it. */
+/* A ->release may end another subscription, whether exit calls it or not. */
 
 static const struct mmu_notifier_ops lk_other_ops = {
 	.release = lk_release,
@@ -1052,7 +1052,7 @@ LK_CASE(decline_blockable_interval_wrong, true)
 	lk_remove();
 }
 
-/* Who changes page tables holds a lock that registration passes through. */
+/* A caller must hold a lock that registration passes through. */
 
 LK_CASE(section_without_lock_wrong, true)
 {
@@ -1100,8 +1100,8 @@ LK_CASE(section_under_anon_vma_lock_right, false)
 }
 
 /*
- * munmap takes a VMA out of the tree before rmap ceases to lead to it, and another
- * one may be there then: who comes by rmap finds none, or that one.
+ * munmap removes a VMA from the tree while rmap still leads to it, and another
+ * VMA may take its place: a section through rmap finds none, or that one.
  */
 
 static void lk_rmap_section(void)
@@ -1282,8 +1282,8 @@ LK_CASE(nested_sections_right, false)
 }
 
 /*
- * Without an interval, and with the hlist subscriber gone before: neither exit nor
- * anybody else waits for the section.
+ * Without an interval, and with the hlist subscriber gone before: neither exit
+ * nor anybody else waits for the section.
  */
 LK_CASE(section_open_at_destroy_wrong, true)
 {

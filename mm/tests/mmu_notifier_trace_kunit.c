@@ -3,8 +3,8 @@
  * DOC: KUnit suite of the mmu_notifier: tracepoints
  *
  * Probes write down what is traced of one address space, in words of their own,
- * so that a case can compare it with one line. Whoever else runs on the machine
- * has other address spaces.
+ * so that a case can compare it with one line. Other tasks on the machine have
+ * other address spaces.
  */
 
 #include <kunit/test.h>
@@ -203,7 +203,7 @@ static void trace_exit_with_interval(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "remove");
 }
 
-/* Whoever looks for the driver that takes long goes by these two. */
+/* These two name the driver that takes long. */
 static void trace_names_function_and_duration(struct kunit *test)
 {
 	struct mn_mm *m = traced_mm(test);
