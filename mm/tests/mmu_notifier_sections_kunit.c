@@ -722,7 +722,7 @@ struct churn {
 	} churners[MN_CHURNERS];
 };
 
-/* Subscribers that may decline decline page 3. */
+/* Subscribers that may decline refuse page 3. */
 static int count_start(struct mmu_notifier *mn,
 		       const struct mmu_notifier_range *range)
 {
