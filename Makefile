@@ -83,6 +83,7 @@ cocci: ## static rules for drivers, over all users in the base: findings and ver
 
 lockdep: ## break each rule on base and rework, a boot each: who notices? (CASE=name)
 	@harness/lockdep
+	@harness/splats
 
 ## Develop the rework
 

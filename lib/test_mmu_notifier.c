@@ -6,42 +6,43 @@
 /**
  * DOC: test_mmu_notifier
  *
- * There is no hardware behind /dev/test_mmu_notifier, but it does what a GPU or
- * a NIC with page tables of its own does, by the rules for subscribers. It
- * exists for the selftests, and as a driver to learn from. What is peculiar to
- * testing stands at the end.
+ * There is no hardware behind /dev/test_mmu_notifier. It does what a GPU or a
+ * NIC with page tables of its own does, and obeys the rules for subscribers. It
+ * exists for the selftests and as an example for authors of drivers. The code
+ * that only tests need is at the end of the file.
  *
- * An open file belongs to the address space of the process that opened it. It
- * holds mirrors. A mirror, &struct tmn_mirror, covers a range of addresses, in
- * which something may be mapped or not, and has a shadow page table: an entry
- * for each page, which is empty or tells the device where the page is and
- * whether it may write.
+ * An open file belongs to the address space of the process that opened it, and
+ * holds mirrors. A mirror, &struct tmn_mirror, covers a range of addresses,
+ * whether anything is mapped there or not. It has a shadow page table with an
+ * entry for each page. An entry is empty, or tells the device where the page is
+ * and whether it may write.
  *
- * Entries are not pinned. The device holds no reference to the pages, so they
- * can be reclaimed, migrated, shared and unmapped. It hears of that before it
- * happens, through an hlist subscription, an interval subscription, or both, and
- * drops the entries. A driver has use for one of these. An hlist subscription
- * hears of every change of the address space and sees for itself which concern
- * it; an interval subscription hears of those in its range, and the core keeps
- * the count that a page fault of the device needs.
+ * Entries are not pinned: the device holds no reference to the pages, so they
+ * can be reclaimed, migrated, shared and unmapped. An hlist subscription, an
+ * interval subscription, or both, are called before that happens, and drop the
+ * entries. A driver needs only one of the two. An hlist subscription is called
+ * for every change of the address space and must pick those that concern it. An
+ * interval subscription is called for changes of its range, and the core keeps
+ * the sequence count that a page fault of the device needs.
  *
- * **Using an entry**, tmn_copy(). While the device is busy with what it found in
- * the shadow, it holds &tmn_mirror.device for read. That stands for commands in
+ * **Using an entry**, tmn_copy(). While the device uses what it found in the
+ * shadow, it holds &tmn_mirror.device for read. This stands for commands in
  * flight.
  *
- * **Dropping entries**, tmn_invalidate() and tmn_range_start(). Who empties an
- * entry and then holds &tmn_mirror.device for write, be it for a moment, knows
- * that the device does not use it any more. Only then a callback may return:
- * what follows is that the page is freed, copied or write-protected. Waiting for
- * the device sleeps. Where a section must not, see
- * mmu_notifier_range_blockable(), the callback tries, and declines where it
- * would have to wait.
+ * **Dropping entries**, tmn_invalidate() and tmn_range_start(). They hold
+ * &tmn_mirror.device for write while they empty the entries, so when they
+ * release it the device no longer uses these pages. Only then may a callback
+ * return, as the page is freed, copied or write-protected next. Waiting for the
+ * device sleeps. If the section must not sleep, see
+ * mmu_notifier_range_blockable(), the callback uses a trylock, and declines if
+ * that fails.
  *
- * With two passes, tmn_invalidate_start() empties the entries, and the wait is
- * left to tmn_invalidate_finish(), when the other subscribers have been told.
+ * With two passes, tmn_invalidate_start() empties the entries, and
+ * tmn_invalidate_finish() waits for the device, after the first pass of all
+ * other subscribers.
  *
- * **Filling an entry**, tmn_fault(). An entry is read from the page table of the
- * process, which can change before it is written down::
+ * **Filling an entry**, tmn_fault(). An entry is read from the page table of
+ * the process, which can change before the entry is stored::
  *
  *	device                              process
  *
@@ -52,34 +53,33 @@
  *	                                      end
  *	entry = P
  *
- * So a fault looks at a sequence count first, which every invalidation of the
- * range moves on, and looks at it again under the lock of the shadow, where it
- * stores the entry. It begins again when the two differ. It does not begin as
- * long as a section is open: between start and end the page table can still
- * have the old page. The interval API does all of that. A subscriber of the
- * hlist counts by itself, &tmn_mirror.open and &tmn_mirror.seq, which is simple
- * as long as the core tells it of the end of each start that it got and of no
- * other.
+ * So a fault first reads a sequence count, which every invalidation of the
+ * range changes. It reads the count again under the lock of the shadow, where
+ * it stores the entry, and begins again if the two differ. It does not begin
+ * while a section is open: between start and end the page table can still have
+ * the old page. The interval API does all of that. An hlist subscription counts
+ * by itself, in &tmn_mirror.open and &tmn_mirror.seq. This is simple because
+ * the core calls end for each start that was called, and for no other.
  *
- * The reference that get_user_pages() takes goes when the entry is stored. From
- * then on only the promise to drop the entry in time keeps the device from using
- * memory of others.
+ * The reference from get_user_pages() is dropped when the entry is stored. From
+ * then on only the invalidation callbacks keep the device from using pages that
+ * belong to somebody else.
  *
  * **Locks.** A callback runs within reclaim and under locks of mm, and must not
  * wait for either. So nothing is allocated under &tmn_mirror.device or
- * &tmn_mirror.lock, no page fault is taken there, and memory of the caller is
- * copied outside. From the outermost::
+ * &tmn_mirror.lock, no page fault is taken there, and user memory is copied
+ * outside. From the outermost::
  *
  *	tmn.setup
  *	  mmap_lock, and whatever else invalidates
  *	    tmn_mirror.device
  *	      tmn_mirror.lock
  *
- * **The end.** Unsubscribing waits for callbacks; after it the mirror is freed.
- * The file may outlive the process: it holds a reference to the mm_struct, which
- * is no reference to the address space. Each fault asks for one of these with
- * mmget_not_zero(). When the process ends, ->release or MMU_NOTIFY_RELEASE
- * empties the shadow.
+ * **The end.** Unsubscribing waits for callbacks. After that the mirror is
+ * freed. The file may outlive the process: it holds a reference to the
+ * mm_struct, which does not keep the address space. Each fault gets a reference
+ * to that with mmget_not_zero(). When the process ends, ->release or
+ * MMU_NOTIFY_RELEASE empties the shadow.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -120,14 +120,14 @@
 #define TMN_ACCESSED	BIT(1)	/* the device has read or written */
 #define TMN_FLAGS	(TMN_WRITE | TMN_ACCESSED)
 
-/* The ways of hearing that use the interval API */
+/* The kinds of subscription that use the interval API */
 #define TMN_INTERVALS	(TEST_MMU_NOTIFIER_INTERVAL | TEST_MMU_NOTIFIER_TWO_PASS)
 
 /**
  * struct tmn - an open file
  * @mm: whose page tables it mirrors; the struct, not the address space, is held
- * @setup: for write: mirrors come and go; for read: they are used
- * @mirrors: by id. Its own lock lets those in that must not wait for @setup.
+ * @setup: held for write to add or remove mirrors, for read to use them
+ * @mirrors: by id. Its own lock is for ioctls that must not wait for @setup.
  */
 struct tmn {
 	struct mm_struct *mm;
@@ -144,18 +144,18 @@ struct tmn {
  * @sub: the hlist subscription, if there is one
  * @interval: the interval subscription, if there is one
  * @device: held for read while the device uses an entry
- * @lock: protects all that follows, but for what says otherwise
- * @seq: hlist: moved on by each start of a section that overlaps
- * @open: hlist: how many of these have no end yet
- * @closed: hlist: woken when @open falls to 0
- * @drops: how often entries were dropped, for tmn_check_entry()
+ * @lock: protects what follows, unless noted otherwise
+ * @seq: hlist: incremented by each start of a section that overlaps
+ * @open: hlist: number of these that have no end yet
+ * @closed: hlist: woken when @open drops to 0
+ * @drops: number of times that entries were dropped, for tmn_check_entry()
  * @finish: for a second pass; one is enough, see tmn_invalidate_start()
- * @finish_busy: it is in use
+ * @finish_busy: @finish is in use
  * @counters: for the tests
  * @behaviour: for the tests, TEST_MMU_NOTIFIER_DECLINE and _BLOCK; lockless
  * @delay_us: for the tests; lockless
  * @told: for the tests, woken when @behaviour changes
- * @blocked: for the tests, how many callbacks wait on @told
+ * @blocked: for the tests, number of callbacks that wait on @told
  * @nr_pages: the length of @entries
  * @entries: the shadow page table
  */
@@ -188,7 +188,7 @@ struct tmn_mirror {
 	unsigned long entries[] __counted_by(nr_pages);
 };
 
-/* What a fault remembers of the moment in which it began */
+/* The sequence counts when a fault began */
 struct tmn_seq {
 	unsigned long hlist;
 	unsigned long interval;
@@ -224,7 +224,7 @@ static bool tmn_overlaps(struct tmn_mirror *mirror,
 	return range->start < mirror->end && mirror->start < range->end;
 }
 
-/* The device can find none of these from here on, but may be using some. */
+/* Empty the entries. The device may still be using pages that it found. */
 static void tmn_zap(struct tmn_mirror *mirror, unsigned long start,
 		    unsigned long end)
 {
@@ -235,7 +235,7 @@ static void tmn_zap(struct tmn_mirror *mirror, unsigned long start,
 		*tmn_entry(mirror, addr) = 0;
 }
 
-/* Returns the page for an access by the device, or why it cannot have it. */
+/* Returns the page for an access by the device, or an ERR_PTR(). */
 static struct page *tmn_lookup(struct tmn_mirror *mirror, unsigned long addr,
 			       bool write)
 {
@@ -256,8 +256,8 @@ static struct page *tmn_lookup(struct tmn_mirror *mirror, unsigned long addr,
 }
 
 /*
- * An access by the device, within one page. The page is there as long as the
- * device is held: whoever takes it away waits in tmn_stop_device() before.
+ * An access by the device, within one page. The page stays while
+ * &tmn_mirror.device is held: an invalidation waits in tmn_stop_device() first.
  */
 static int tmn_copy(struct tmn_mirror *mirror, unsigned long addr, void *buffer,
 		    size_t size, bool write)
@@ -276,8 +276,8 @@ static int tmn_copy(struct tmn_mirror *mirror, unsigned long addr, void *buffer,
 }
 
 /*
- * Waits until the device uses nothing, and has it wait. False if it is in use
- * and the section must not sleep.
+ * Wait until the device uses nothing, and keep it from starting. Returns false
+ * if the device is busy and the section must not sleep.
  */
 static bool tmn_stop_device(struct tmn_mirror *mirror,
 			    const struct mmu_notifier_range *range)
@@ -414,7 +414,7 @@ static const struct mmu_notifier_ops tmn_hlist_ops = {
  * The interval subscription
  */
 
-/* What all invalidations do, with one pass or with two */
+/* The part that invalidations with one and with two passes share */
 static void tmn_interval_zap(struct tmn_mirror *mirror,
 			     const struct mmu_notifier_range *range,
 			     unsigned long seq)
@@ -448,9 +448,9 @@ static const struct mmu_interval_notifier_ops tmn_interval_ops = {
 };
 
 /*
- * Several invalidations can be under way and only one of them finds @finish
- * free. The others wait here, as if there were no second pass. So does one that
- * must not sleep: the second pass cannot decline.
+ * Several invalidations can be under way, and only one of them finds @finish
+ * free. The others wait here, as if there were no second pass. One that must
+ * not sleep does all of its work here too, as the second pass cannot decline.
  */
 static bool tmn_invalidate_start(struct mmu_interval_notifier *interval,
 				 const struct mmu_notifier_range *range,
@@ -498,7 +498,7 @@ static const struct mmu_interval_notifier_ops tmn_two_pass_ops = {
  * Page faults of the device
  */
 
-/* Whether no section is open that overlaps; if so, where the count stands */
+/* Returns whether no overlapping section is open, and the count in *@seq */
 static bool tmn_hlist_begin(struct tmn_mirror *mirror, struct tmn_seq *seq)
 {
 	bool begun;
@@ -540,9 +540,9 @@ static bool tmn_read_retry(struct tmn_mirror *mirror, const struct tmn_seq *seq)
 }
 
 /*
- * The page at an address, with a reference, faulted in as if the process itself
- * had accessed it. For writing it is writable in the page table of the process,
- * and dirty; when either changes, there is a section that drops the entry.
+ * Returns the page at an address, with a reference, faulted in as if the
+ * process itself had accessed it. With @write it is writable and dirty in the
+ * page table of the process. If either changes, a section drops the entry.
  */
 static struct page *tmn_get_page(struct mm_struct *mm, unsigned long addr,
 				 bool write)
@@ -582,8 +582,8 @@ static bool tmn_store(struct tmn_mirror *mirror, unsigned long addr,
 }
 
 /*
- * A page fault of the device. Any task may serve it, as the address space is
- * asked for by name. -ESRCH when it has ended.
+ * A page fault of the device. Any task may serve it, as it does not use
+ * current->mm. Returns -ESRCH if the address space has ended.
  */
 static int tmn_fault(struct tmn_mirror *mirror, unsigned long addr, bool write)
 {
@@ -646,7 +646,7 @@ static int tmn_subscribe_interval(struct tmn_mirror *mirror)
 					    mirror->end - mirror->start, ops);
 }
 
-/* The mirror is complete before: callbacks come before this returns. */
+/* The mirror must be initialised: callbacks can run before this returns. */
 static int tmn_subscribe(struct tmn_mirror *mirror)
 {
 	int err;
@@ -668,13 +668,13 @@ static int tmn_subscribe(struct tmn_mirror *mirror)
 }
 
 /*
- * Nobody faults by this mirror any more. Callbacks come until each of the two
- * has returned, and none after: then it can be freed. Whether the process still
- * exists makes no difference.
+ * The caller must have stopped faults of this mirror. Callbacks can run until
+ * both functions have returned; then the mirror can be freed. It does not
+ * matter whether the process still exists.
  */
 static void tmn_unsubscribe(struct tmn_mirror *mirror)
 {
-	/* those that wait to be told otherwise would be waited for */
+	/* Otherwise this would wait for callbacks that wait on ->told. */
 	tmn_behave(mirror, 0, 0);
 	if (mirror->how & TEST_MMU_NOTIFIER_HLIST)
 		mmu_notifier_unregister(&mirror->sub, mirror->mm);
@@ -702,7 +702,7 @@ static int tmn_check_mirror(const struct test_mmu_notifier_mirror *arg)
 	return 0;
 }
 
-/* Subscribing needs an address space that cannot end meanwhile: that of current. */
+/* Subscribing needs an address space that cannot end: that of current. */
 static int tmn_mirror(struct tmn *tmn, struct test_mmu_notifier_mirror *arg)
 {
 	struct tmn_mirror *mirror;
@@ -737,7 +737,7 @@ static int tmn_unmirror(struct tmn *tmn, u32 id)
 {
 	struct tmn_mirror *mirror;
 
-	/* an access that waits for a section which this one blocks has @setup */
+	/* An access may hold @setup and wait for a section that this one blocks. */
 	tmn_behave_id(tmn, id, 0, 0);
 	guard(rwsem_write)(&tmn->setup);
 	mirror = xa_erase(&tmn->mirrors, id);
@@ -774,7 +774,7 @@ static long tmn_ioctl_unmirror(struct tmn *tmn, u32 __user *user)
 	return tmn_unmirror(tmn, id);
 }
 
-/* An access within one page, with as many faults as it takes */
+/* An access within one page, with as many faults as needed */
 static int tmn_access_page(struct tmn_mirror *mirror, unsigned int flags,
 			   unsigned long addr, void *buffer, size_t size)
 {
@@ -794,8 +794,8 @@ static int tmn_access_page(struct tmn_mirror *mirror, unsigned int flags,
 }
 
 /*
- * By way of a page in between, as touching memory of the caller can fault, and
- * the fault can open a section that waits for the device.
+ * Copies through a kernel page, as touching user memory can fault, and the
+ * fault can open a section that waits for the device.
  */
 static int tmn_access(struct tmn_mirror *mirror,
 		      const struct test_mmu_notifier_access *arg, void *page)
@@ -879,13 +879,13 @@ static int tmn_close(struct inode *inode, struct file *file)
 }
 
 /*
- * What is for the tests alone
+ * For the tests only
  */
 
 /*
- * Does what the test has asked for at the start of a section. Before any lock
- * is taken, so that nobody but the section has to wait. Returns whether the
- * section may go on.
+ * Do what the test has asked for at the start of a section. Called before any
+ * lock is taken, so that only the section waits. Returns whether the section
+ * may go on.
  */
 static bool tmn_misbehave(struct tmn_mirror *mirror,
 			  const struct mmu_notifier_range *range)
@@ -918,8 +918,8 @@ static void tmn_behave(struct tmn_mirror *mirror, unsigned int behaviour,
 }
 
 /*
- * This one and tmn_ioctl_counters() must get through while others wait for a
- * callback with @setup held. The lock of the xarray keeps the mirror.
+ * Like tmn_ioctl_counters() it must work while others hold @setup and wait for
+ * a callback. The lock of the xarray keeps the mirror.
  */
 static int tmn_behave_id(struct tmn *tmn, u32 id, unsigned int behaviour,
 			 unsigned int delay_us)
@@ -986,8 +986,8 @@ static bool tmn_agrees(struct mm_struct *mm, unsigned long addr,
 }
 
 /*
- * Whether the mirror has heard of the end of the address space. That comes some
- * time after mmget_not_zero() begins to fail, and before any page is freed.
+ * Whether the mirror was called for the end of the address space. This happens
+ * after mmget_not_zero() begins to fail, and before any page is freed.
  */
 static bool tmn_released(struct tmn_mirror *mirror)
 {
@@ -1000,7 +1000,7 @@ static bool tmn_released(struct tmn_mirror *mirror)
 	return released;
 }
 
-/* An entry, and how often entries have been dropped */
+/* Returns an entry, and in *@drops how often entries were dropped */
 static unsigned long tmn_peek(struct tmn_mirror *mirror, unsigned long addr,
 			      unsigned long *drops)
 {
@@ -1014,10 +1014,10 @@ static unsigned long tmn_peek(struct tmn_mirror *mirror, unsigned long addr,
 }
 
 /*
- * Compares one entry. Not with the device held: get_user_pages() takes locks of
- * hugetlbfs under which others reclaim memory, and so wait for the device.
- * Instead, if nothing has been dropped meanwhile, the entry was there when the
- * page table was looked at, and no section that drops it was open.
+ * Compare one entry. The device must not be held: get_user_pages() takes locks
+ * of hugetlbfs under which others reclaim memory, and so wait for the device.
+ * Instead, if no entry was dropped meanwhile, the entry was there when the page
+ * table was read, and no section that drops it was open.
  */
 static void tmn_check_entry(struct tmn_mirror *mirror, unsigned long addr,
 			    bool alive, struct test_mmu_notifier_check *check)
@@ -1043,8 +1043,9 @@ static void tmn_check_entry(struct tmn_mirror *mirror, unsigned long addr,
 }
 
 /*
- * With mmap_lock for write, as munmap() takes away the VMA first, and then has it
- * for read only when its section begins: there would be no page to compare with.
+ * Holds mmap_lock for write: munmap() first removes the VMA and then holds
+ * mmap_lock only for read when its section begins. There would be no page to
+ * compare with.
  */
 static void tmn_check(struct tmn_mirror *mirror,
 		      struct test_mmu_notifier_check *check)
@@ -1124,7 +1125,7 @@ static struct miscdevice tmn_device = {
 	.mode = 0600,
 };
 
-/* Programs name the events by the header beside this file. */
+/* User space has the numbers of the events from the header beside this file. */
 static_assert((int)TEST_MMU_NOTIFIER_UNMAP == (int)MMU_NOTIFY_UNMAP);
 static_assert((int)TEST_MMU_NOTIFIER_CLEAR == (int)MMU_NOTIFY_CLEAR);
 static_assert((int)TEST_MMU_NOTIFIER_PROTECTION_VMA == (int)MMU_NOTIFY_PROTECTION_VMA);
@@ -1136,9 +1137,10 @@ static_assert((int)TEST_MMU_NOTIFIER_EXCLUSIVE == (int)MMU_NOTIFY_EXCLUSIVE);
 static_assert((int)TEST_MMU_NOTIFIER_EVENTS == (int)MMU_NOTIFY_EXCLUSIVE + 1);
 
 /*
- * Callbacks are gone when the last file is closed, and a module with an open
- * file is not removed: there is nothing to wait for. A driver that leaves its
- * subscriptions to mmu_notifier_put() calls mmu_notifier_synchronize() at exit.
+ * No callback runs when the last file is closed, and a module with an open file
+ * is not removed: there is nothing to wait for. A driver that ends
+ * subscriptions by mmu_notifier_put() must call mmu_notifier_synchronize() at
+ * exit.
  */
 module_misc_device(tmn_device);
 

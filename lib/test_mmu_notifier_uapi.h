@@ -12,8 +12,8 @@
 #include <linux/types.h>
 
 /*
- * How a mirror hears of changes: by one of these, or by HLIST together with one
- * of the other two, where each of the two subscriptions has to agree.
+ * The subscriptions of a mirror: one of these, or HLIST together with one of
+ * the other two, where each of the two subscriptions has to agree.
  */
 #define TEST_MMU_NOTIFIER_HLIST		0x1
 #define TEST_MMU_NOTIFIER_INTERVAL	0x2
@@ -56,9 +56,9 @@ struct test_mmu_notifier_mirror {
  * Any process that has the file may call it. -ENOENT for an unknown mirror,
  * -EINVAL for what is not wholly within the mirror, -EFAULT where the process
  * could not access the memory itself or for a bad buffer, -ESRCH when the
- * mirrored process is gone. With NOFAULT -ENODATA where the shadow has no entry,
- * -EACCES for a write where the entry is read-only. What precedes the page that
- * failed has been copied.
+ * mirrored process is gone. With NOFAULT -ENODATA where the shadow has no
+ * entry, -EACCES for a write where the entry is read-only. What precedes the
+ * page that failed has been copied.
  */
 struct test_mmu_notifier_access {
 	__u32 id;
@@ -104,9 +104,9 @@ enum test_mmu_notifier_event {
 };
 
 /**
- * struct test_mmu_notifier_counts - what one subscription of a mirror was told
- * @starts: of sections, and not declined. An hlist subscription hears of all in
- *	the process, an interval of those that overlap the mirror.
+ * struct test_mmu_notifier_counts - the calls of one subscription of a mirror
+ * @starts: of sections, and not declined. An hlist subscription is called for
+ *	all of the process, an interval for those that overlap the mirror.
  * @ends: hlist: ends of sections. Two passes: second passes. Else 0.
  * @hits: those of @starts that overlapped the mirror
  * @nonblockable: starts that overlapped the mirror and must not sleep, those that

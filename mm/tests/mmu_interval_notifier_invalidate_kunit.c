@@ -2,7 +2,7 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: sections and interval subscribers
  *
- * What the callbacks are told, the two passes, what happens when somebody
+ * The arguments of the callbacks, the two passes, what happens when somebody
  * declines, in the tree or in the hlist, and the end of the address space.
  */
 
@@ -32,7 +32,7 @@ static void expect_remove_ends(struct kunit *test, struct mn_int *x)
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 }
 
-/* What the callbacks are told */
+/* The arguments of the callbacks */
 
 static void callback_sees_mm_range_event_and_owner(struct kunit *test)
 {
@@ -374,7 +374,7 @@ static void exit_after_declined_sections_is_clean(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Nobody can tell the caller, who changes the page tables all the same. */
+/* The caller ignores the result and changes the page tables anyway. */
 static void failing_invalidate_that_may_sleep_is_reported(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);

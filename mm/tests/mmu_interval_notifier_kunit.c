@@ -2,9 +2,10 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: interval subscriptions
  *
- * Insert, remove and collision-retry, while no section runs, beside one that meets
- * nobody and beside one that meets somebody. Intervals are at page 1 and after,
- * elsewhere is page 9. What there is to slots is in a suite of its own.
+ * Insert, remove and collision-retry: while no section runs, while one runs
+ * that overlaps no interval, and while one runs that overlaps one. Intervals
+ * are at page 1 and after, elsewhere is page 9. Slots have a suite of their
+ * own.
  */
 
 #include <kunit/test.h>
@@ -315,7 +316,7 @@ static void remove_twice_warns_and_does_nothing(struct kunit *test)
 	mn_remove(y);
 }
 
-/* Which sections meet an interval: here of the pages 4 to 7 */
+/* Which sections overlap an interval, here of the pages 4 to 7 */
 
 struct overlap {
 	unsigned int offset, length;	/* from page 0, in bytes */
@@ -382,8 +383,9 @@ static void sections_reach_all_intervals_that_they_meet(struct kunit *test)
 }
 
 /*
- * All begin at the same address and every second one is too short, or the others
- * begin right behind the section: none of these is called, in whichever batch.
+ * All begin at the same address and every second one is too short, or the
+ * others begin right behind the section: none of these is called, in whichever
+ * batch.
  */
 static void sections_reach_no_others_among_many(struct kunit *test)
 {
@@ -744,7 +746,7 @@ static void counts_of_slots_may_wrap(struct kunit *test)
 
 /* Insert and remove while sections are active */
 
-/* The section was not told, so a reader has to wait for its end. */
+/* The section did not call the interval, so a reader must wait for its end. */
 static void insert_in_a_section_makes_begin_wait(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -1059,8 +1061,9 @@ static const struct many_param many_params[] = {
 KUNIT_ARRAY_PARAM_DESC(many, many_params, name);
 
 /*
- * Equal intervals stand in the tree as they were inserted. The section overlaps all
- * of them, so remove waits for its end, whether or not it calls the one removed.
+ * Equal intervals stand in the tree as they were inserted. The section overlaps
+ * all of them, so remove waits for its end, whether or not it calls the one
+ * removed.
  */
 static void remove_one_of_many_beside_a_callback(struct kunit *test)
 {
@@ -1092,8 +1095,8 @@ static void remove_one_of_many_beside_a_callback(struct kunit *test)
 }
 
 /*
- * A section goes on from the last interval of a batch, its cursor, which is removed
- * meanwhile, as is the one before it and the one behind.
+ * A section goes on from the last interval of a batch, its cursor, which is
+ * removed meanwhile, as is the one before it and the one behind.
  */
 static void remove_around_the_cursor(struct kunit *test)
 {
@@ -1115,7 +1118,7 @@ static void remove_around_the_cursor(struct kunit *test)
 		mn_thread_run(removes[i]);
 		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(removes[i]));
 	}
-	/* One that leaves is no cursor for those who come. */
+	/* An interval that leaves is not used as a cursor. */
 	mn_whole_section(m, 2);
 	mn_gate_open(&many[0]->at_invalidate);
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
@@ -1133,8 +1136,9 @@ static void remove_around_the_cursor(struct kunit *test)
 }
 
 /*
- * A section that was on its way through the tree comes to the newcomer after another
- * one has been there: the reader must not take what that has stored for nothing new.
+ * A section that was on its way through the tree comes to the newcomer after
+ * another one has been there: the reader must not take what that has stored for
+ * nothing new.
  */
 static void insert_before_a_section_that_comes_late(struct kunit *test)
 {

@@ -2,10 +2,11 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: sections with and without a slot
  *
- * A section that the tree counts publishes its range in a slot, of which there
- * are not many. Where all are taken nobody knows where further sections are
- * ("unslotted"), so that a reader has to wait for all of these that began before
- * it. Whom remove and the first hlist subscriber wait for is here, too.
+ * A section that walks the tree publishes its range in a slot. The number of
+ * slots is limited. If all are taken, the range of further sections is not
+ * known ("unslotted"), so a reader must wait for all unslotted sections that
+ * began before it. Here is also what remove and the first hlist subscriber wait
+ * for.
  *
  * Intervals are at page 1, elsewhere is page 9.
  */
@@ -373,7 +374,7 @@ static void remove_is_not_starved_by_unslotted_sections(struct kunit *test)
 	mn_remove(y);
 }
 
-/* The SRCU domain: only for those who have an hlist subscriber */
+/* The SRCU domain: only for an mm with an hlist subscriber */
 
 static bool has_domain(struct mn_mm *m)
 {
@@ -436,7 +437,7 @@ static void first_register_beside_intervals_waits_for_slots(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, unslotted(old));
 	mn_thread_run(thread);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
-	/* Whether a is told of it is open yet; that it is paired is not. */
+	/* a may be called for it or not; its calls must be paired. */
 	KUNIT_EXPECT_TRUE(test, mn_section_begins(new));
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
@@ -499,7 +500,7 @@ static void hlist_comes_and_goes_beside_intervals(struct kunit *test)
 	mn_remove(x);
 }
 
-/* The last one leaves beside a section that it was told of. */
+/* The last subscriber leaves while a section is open that called it. */
 static void hlist_goes_beside_a_section(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -561,7 +562,7 @@ static void other_comes_instead(void *sub)
 	mn_register(((struct mn_sub *)sub)->other);
 }
 
-/* The first subscriber has nothing to hear of a section; the next one has. */
+/* The first subscriber has no start or end; the next one has. */
 static void register_after_release_only_waits_for_sections(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -583,7 +584,7 @@ static void register_after_release_only_waits_for_sections(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* A reader cannot tell how a section is known. */
+/* For a reader it makes no difference how a section is counted. */
 static void begin_waits_while_hlist_comes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);

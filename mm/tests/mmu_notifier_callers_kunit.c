@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * DOC: KUnit suite of the mmu_notifier: who changes page tables
+ * DOC: KUnit suite of the mmu_notifier: callers that change page tables
  *
  * A few of the places that open sections, to see that what they do reaches a
  * subscriber as it should. The first page of the anonymous mapping is there.

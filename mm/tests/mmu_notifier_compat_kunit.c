@@ -16,13 +16,13 @@
 #include "mmu_notifier_kunit.h"
 
 /*
- * Registration of nobody: the mm is made ready, so that intervals can be inserted
- * later under mmap_lock held for read.
+ * Registration of nobody: the mm is made ready, so that intervals can be
+ * inserted later under mmap_lock held for read.
  */
 
 struct nobody {
 	struct mn_mm *m;
-	bool locked;	/* by who registers */
+	bool locked;	/* the caller of registration holds mmap_lock */
 	int ret;
 };
 

@@ -6,8 +6,9 @@
 /*
  * DOC: paths that are seldom taken
  *
- * Rules that are broken end in a splat, and are in the suite mmu_notifier_lockdep.
- * Here is what debug kernels do that is seen in the callbacks.
+ * Rules that are broken end in a splat, and are in the suite
+ * mmu_notifier_lockdep. Here is what debug kernels do that is seen in the
+ * callbacks.
  */
 
 #include <kunit/test.h>
@@ -22,8 +23,8 @@
 #include "mmu_notifier_kunit.h"
 
 /*
- * Who comes by rmap may find no VMA in the tree, as munmap takes it out first. What
- * the kernel thinks of that stands in its log.
+ * A section through rmap may find no VMA in the tree, as munmap removes it
+ * first. A report would be in the kernel log.
  */
 static void section_need_not_find_a_vma(struct kunit *test)
 {

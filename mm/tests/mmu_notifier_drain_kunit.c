@@ -2,9 +2,9 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: what registration waits for
  *
- * When a registration returns, no section is running that the subscriber was
- * not told of, under whichever lock. It does not wait for others, and holds no
- * lock that others need while it waits.
+ * When registration returns, no section is running that did not call the
+ * subscriber, whichever lock it holds. Registration does not wait for other
+ * sections, and holds no lock that others need while it waits.
  *
  * On an mm without subscribers nobody counts the sections, so that registration
  * has to pass through the locks that cover them. These cases are run once for
@@ -87,7 +87,7 @@ static void first_register_waits_for_sections(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Nothing slips in between: who begins behind its back belongs to it. */
+/* No section is missed: those that begin during registration call it. */
 static void first_register_is_told_of_what_begins(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -210,8 +210,8 @@ static void unregister_waits_for_sections(struct kunit *test)
 
 /*
  * Sections that begin while a registration waits are delivered, so it need not
- * wait for them. SRCU tells how far it is: who enters the domain is counted
- * with another index than those who are waited for.
+ * wait for them. SRCU shows how far it is: sections that begin now use another
+ * index than those it waits for.
  */
 static bool grace_period_began(struct mn_mm *m, unsigned int old)
 {
@@ -371,7 +371,7 @@ static void later_register_takes_no_rmap_lock(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Waiting for one rmap lock, it would make those wait who need another. */
+/* While it waits for one rmap lock it must not hold another one. */
 static void register_waiting_for_anon_vma_holds_no_i_mmap(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);

@@ -11,7 +11,7 @@
  * awaited, address spaces ended, and then memory is freed. What a defect leaves
  * hanging is given up, so that the other cases still run.
  *
- * Subscribers have a name of one letter and write down what they hear.
+ * Subscribers have a name of one letter and record each call.
  * mn_heard() returns that as a string, so that a case can say what it expects
  * in one line::
  *
@@ -200,7 +200,7 @@ struct mn_int {
 	spinlock_t lock;	/* the driver's */
 	bool decline;		/* sections that are not blockable */
 	bool decline_blockable;	/* and those that are */
-	bool second;		/* wants a second pass, if the ops have one, */
+	bool second;		/* asks for a second pass, if the ops have one, */
 	bool second_declined;	/* and even if it declines */
 	struct mmu_interval_notifier_finish finish;
 	struct mn_gate at_invalidate;

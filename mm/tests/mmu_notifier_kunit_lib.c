@@ -48,7 +48,7 @@ struct mn_test {
 	bool stuck;		/* something is left to itself */
 };
 
-/* Cases run one after the other; for alloc_notifier, which is told nothing. */
+/* Cases run one after the other. For alloc_notifier, which only gets the mm. */
 static struct mn_test *mn_current;
 
 static void *mn_try_alloc(struct mn_test *t, size_t size)

@@ -7,17 +7,17 @@
  * DOC: expected splats
  *
  * For each rule a case that breaks it (_wrong), one that does the same in the
- * right way (_right), and where the rule has an exception, one that makes use of
- * it (_excepted). No case ends up in a real deadlock: the two halves of one are
- * run one after the other, and it is lockdep that has to see the whole.
+ * right way (_right), and where the rule has an exception, one that makes use
+ * of it (_excepted). No case ends up in a real deadlock: the two halves of one
+ * are run one after the other, and it is lockdep that has to see the whole.
  *
  * A splat turns lockdep off, so each case has a boot of its own:
  *
  *	./tools/testing/kunit/kunit.py run --run_isolated=test ...
  *
  * or ``make lockdep``, which also runs the cases on the base kernel; hence they
- * use only what both have. A wrong case fails if no splat comes, any other one if
- * one does.
+ * use only what both have. A wrong case fails if no splat comes, any other one
+ * if one does.
  */
 
 #include <kunit/test.h>
@@ -210,6 +210,12 @@ static void lk_take_spinlock(void)
 {
 	spin_lock(&lk_spinlock);
 	spin_unlock(&lk_spinlock);
+}
+
+static void lk_take_mmap_lock(void)
+{
+	mmap_read_lock(lk_mm);
+	mmap_read_unlock(lk_mm);
 }
 
 static void lk_sleep(void)
@@ -509,6 +515,15 @@ LK_CASE(anon_vma_under_lock_in_start_right, false)
 	lk_unregister();
 }
 
+/* Nor for mmap_lock, which the caller may hold. */
+LK_CASE(mmap_lock_in_start_wrong, true)
+{
+	lk_in_start = lk_take_mmap_lock;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
 /* Nobody waits for sections with a lock that a section takes. */
 
 LK_CASE(read_begin_under_section_lock_wrong, true)
@@ -581,15 +596,48 @@ LK_CASE(unregister_under_callback_lock_wrong, true)
 	lk_under_mutex(lk_unregister);
 }
 
-/* Nor in a section; it does not meet the interval, so that nobody waits. */
-LK_CASE(read_begin_in_callback_wrong, true)
+LK_CASE(read_begin_under_callback_lock_wrong, true)
+{
+	lk_in_invalidate = lk_take_mutex;
+	lk_insert();
+	lk_section(NULL);
+	lk_under_mutex(lk_read_begin);
+	lk_remove();
+}
+
+LK_CASE(insert_under_section_lock_wrong, true)
+{
+	lk_register();
+	lk_section(lk_take_mutex);
+	lk_under_mutex(lk_insert);
+	lk_remove();
+	lk_unregister();
+}
+
+/*
+ * Nor in a section. Its range does not overlap the interval, so that the case
+ * does not wait for itself.
+ */
+static void lk_insert_beside(void)
 {
 	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_END,
 					     PAGE_SIZE, &lk_interval_ops));
+}
+
+LK_CASE(read_begin_in_callback_wrong, true)
+{
+	lk_insert_beside();
 	lk_in_start = lk_read_begin;
 	lk_register();
 	lk_section(NULL);
 	lk_unregister();
+	lk_remove();
+}
+
+LK_CASE(read_begin_in_section_wrong, true)
+{
+	lk_insert_beside();
+	lk_section(lk_read_begin);
 	lk_remove();
 }
 
@@ -617,12 +665,6 @@ LK_CASE(reclaim_lock_in_release_right, false)
 	lk_register();
 	lk_exit_mm();
 	lk_unregister();
-}
-
-static void lk_take_mmap_lock(void)
-{
-	mmap_read_lock(lk_mm);
-	mmap_read_unlock(lk_mm);
 }
 
 LK_CASE(mmap_lock_under_release_lock_right, false)
@@ -745,6 +787,16 @@ LK_CASE(unregister_under_release_lock_wrong, true)
 	lk_under_mutex(lk_unregister);
 }
 
+/* The same, in the other order */
+LK_CASE(unregister_lock_in_release_wrong, true)
+{
+	lk_register();
+	lk_under_mutex(lk_unregister);
+	lk_in_release = lk_take_mutex;
+	lk_register();
+	lk_unregister();
+}
+
 LK_CASE(unregister_under_release_lock_right, false)
 {
 	lk_in_release = lk_take_mutex;
@@ -801,7 +853,7 @@ LK_CASE(unregister_under_mmap_lock_right, false)
 	mmap_write_unlock(lk_mm);
 }
 
-/* One ->release may end another subscription, whoever calls it. */
+/* A ->release may end another subscription, whether exit calls it or not. */
 
 static const struct mmu_notifier_ops lk_other_ops = {
 	.release = lk_release,
@@ -839,6 +891,17 @@ LK_CASE(sleep_in_young_wrong, true)
 	lk_in_young = lk_take_mutex;
 	lk_register();
 	mmu_notifier_test_young(lk_mm, LK_START);
+	lk_unregister();
+}
+
+/* As under a page table lock */
+LK_CASE(sleep_in_young_under_spinlock_wrong, true)
+{
+	lk_in_young = lk_take_mutex;
+	lk_register();
+	spin_lock(&lk_spinlock);
+	mmu_notifier_test_young(lk_mm, LK_START);
+	spin_unlock(&lk_spinlock);
 	lk_unregister();
 }
 
@@ -937,7 +1000,59 @@ LK_CASE(sleep_in_unwinding_end_right, false)
 	mmu_notifier_unregister(&lk_decline_sub, lk_mm);
 }
 
-/* Who changes page tables holds a lock that registration passes through. */
+/* A blockable section is not declined, and another one only with -EAGAIN. */
+
+static int lk_result;
+
+static int lk_return(struct mmu_notifier *sub,
+		     const struct mmu_notifier_range *range)
+{
+	return lk_result;
+}
+
+static bool lk_refuse(struct mmu_interval_notifier *sub,
+		      const struct mmu_notifier_range *range,
+		      unsigned long seq)
+{
+	mmu_interval_set_seq(sub, seq);
+	return false;
+}
+
+static const struct mmu_notifier_ops lk_return_ops = {
+	.invalidate_range_start = lk_return,
+};
+
+static const struct mmu_interval_notifier_ops lk_refuse_ops = {
+	.invalidate = lk_refuse,
+};
+
+static struct mmu_notifier lk_return_sub = { .ops = &lk_return_ops };
+
+LK_CASE(decline_blockable_wrong, true)
+{
+	lk_result = -EAGAIN;
+	WARN_ON(mmu_notifier_register(&lk_return_sub, lk_mm));
+	lk_section(NULL);
+	mmu_notifier_unregister(&lk_return_sub, lk_mm);
+}
+
+LK_CASE(decline_with_another_error_wrong, true)
+{
+	lk_result = -ENOMEM;
+	WARN_ON(mmu_notifier_register(&lk_return_sub, lk_mm));
+	lk_nonblock_section();
+	mmu_notifier_unregister(&lk_return_sub, lk_mm);
+}
+
+LK_CASE(decline_blockable_interval_wrong, true)
+{
+	WARN_ON(mmu_interval_notifier_insert(&lk_interval, lk_mm, LK_START,
+					     LK_END - LK_START, &lk_refuse_ops));
+	lk_section(NULL);
+	lk_remove();
+}
+
+/* A caller must hold a lock that registration passes through. */
 
 LK_CASE(section_without_lock_wrong, true)
 {
@@ -985,8 +1100,8 @@ LK_CASE(section_under_anon_vma_lock_right, false)
 }
 
 /*
- * munmap takes a VMA out of the tree before rmap ceases to lead to it, and another
- * one may be there then: who comes by rmap finds none, or that one.
+ * munmap removes a VMA from the tree while rmap still leads to it, and another
+ * VMA may take its place: a section through rmap finds none, or that one.
  */
 
 static void lk_rmap_section(void)
@@ -1123,6 +1238,19 @@ LK_CASE(end_without_start_wrong, true)
 	lk_unregister();
 }
 
+/* Without a subscriber, as two starts would leave one section open */
+LK_CASE(start_twice_wrong, true)
+{
+	struct mmu_notifier_range range;
+
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	mmap_read_unlock(lk_mm);
+}
+
 LK_CASE(end_of_another_range_wrong, true)
 {
 	struct mmu_notifier_range range;
@@ -1154,8 +1282,8 @@ LK_CASE(nested_sections_right, false)
 }
 
 /*
- * Without an interval, and with the hlist subscriber gone before: neither exit nor
- * anybody else waits for the section.
+ * Without an interval, and with the hlist subscriber gone before: neither exit
+ * nor anybody else waits for the section.
  */
 LK_CASE(section_open_at_destroy_wrong, true)
 {
@@ -1336,6 +1464,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(hugetlb_i_mmap_under_lock_in_start_right),
 	KUNIT_CASE(anon_vma_under_lock_in_start_wrong),
 	KUNIT_CASE(anon_vma_under_lock_in_start_right),
+	KUNIT_CASE(mmap_lock_in_start_wrong),
 	KUNIT_CASE(read_begin_under_section_lock_wrong),
 	KUNIT_CASE(read_begin_under_section_lock_right),
 	KUNIT_CASE(remove_under_section_lock_wrong),
@@ -1345,7 +1474,10 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(unregister_under_section_lock_wrong),
 	KUNIT_CASE(unregister_under_section_lock_right),
 	KUNIT_CASE(unregister_under_callback_lock_wrong),
+	KUNIT_CASE(read_begin_under_callback_lock_wrong),
+	KUNIT_CASE(insert_under_section_lock_wrong),
 	KUNIT_CASE(read_begin_in_callback_wrong),
+	KUNIT_CASE(read_begin_in_section_wrong),
 	KUNIT_CASE(reclaim_in_release_right),
 	KUNIT_CASE(reclaim_lock_in_release_right),
 	KUNIT_CASE(mmap_lock_under_release_lock_right),
@@ -1355,6 +1487,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(insert_under_release_lock_right),
 	KUNIT_CASE(srcu_in_release_right),
 	KUNIT_CASE(unregister_under_release_lock_wrong),
+	KUNIT_CASE(unregister_lock_in_release_wrong),
 	KUNIT_CASE(unregister_under_release_lock_right),
 	KUNIT_CASE(unregister_after_exit_under_release_lock_wrong),
 	KUNIT_CASE(exit_under_release_lock_wrong),
@@ -1364,6 +1497,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(unregister_another_in_release_right),
 	KUNIT_CASE(unregister_another_in_release_of_exit_right),
 	KUNIT_CASE(sleep_in_young_wrong),
+	KUNIT_CASE(sleep_in_young_under_spinlock_wrong),
 	KUNIT_CASE(sleep_in_young_right),
 	KUNIT_CASE(sleep_in_arch_invalidate_wrong),
 	KUNIT_CASE(sleep_in_arch_invalidate_right),
@@ -1375,6 +1509,9 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(sleep_in_nonblock_interval_right),
 	KUNIT_CASE(sleep_in_unwinding_end_wrong),
 	KUNIT_CASE(sleep_in_unwinding_end_right),
+	KUNIT_CASE(decline_blockable_wrong),
+	KUNIT_CASE(decline_with_another_error_wrong),
+	KUNIT_CASE(decline_blockable_interval_wrong),
 	KUNIT_CASE(section_without_lock_wrong),
 	KUNIT_CASE(section_under_another_lock_wrong),
 	KUNIT_CASE(section_without_lock_right),
@@ -1391,6 +1528,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(section_of_one_address_right),
 	KUNIT_CASE(insert_under_mmap_lock_right),
 	KUNIT_CASE(end_without_start_wrong),
+	KUNIT_CASE(start_twice_wrong),
 	KUNIT_CASE(end_of_another_range_wrong),
 	KUNIT_CASE(nested_sections_right),
 	KUNIT_CASE(section_open_at_destroy_wrong),

@@ -6,14 +6,14 @@
  * and leaves nothing behind: no reference, and a subscription that can be used
  * again. The structure of the mm, once it is installed, stays.
  *
- * The slab's fault injection fails the nth allocation of the current task. As it
- * spares those that may wait for reclaim, unless told otherwise in debugfs, that
- * is told here.
+ * The slab's fault injection fails the nth allocation of the current task. By
+ * default it spares allocations that may wait for reclaim; the cases switch
+ * that off in debugfs.
  *
  * The per-CPU allocator has no such thing. But when none of its chunks has room
- * it makes another one, and needs the slab for that. So all the room is taken, and
- * then the slab fails. The allocator complains of that in the kernel log, with a
- * stack trace, for the first ten times.
+ * it makes another one, and needs the slab for that. So all the room is taken,
+ * and then the slab fails. The allocator complains of that in the kernel log,
+ * with a stack trace, for the first ten times.
  */
 
 #include <kunit/test.h>
@@ -59,7 +59,7 @@ enum nomem_call {
 struct nomem_param {
 	const char *desc;
 	enum nomem_call call;
-	char beside;		/* who is subscribed already */
+	char beside;		/* a subscriber that is there already */
 	unsigned int fail_min;	/* how many allocations there are */
 	unsigned int fail_max;	/* with SRCU in big mode */
 };
@@ -90,7 +90,7 @@ static const struct nomem_param nomem[] = {
 
 KUNIT_ARRAY_PARAM_DESC(nomem, nomem, desc);
 
-/* An mm, who is subscribed to it, and who is about to be. */
+/* An mm, its subscriber, and the one that is about to subscribe */
 struct nomem {
 	enum nomem_call call;
 	struct mn_mm *m;
@@ -287,8 +287,8 @@ static size_t nomem_give_one(struct nomem_room *room)
 }
 
 /*
- * A few pages. With none left the allocator would have a worker of this CPU make
- * a chunk, which is again to be taken.
+ * A few pages. With none left the allocator would have a worker of this CPU
+ * make a chunk, which is again to be taken.
  */
 static void nomem_give_some(struct nomem_room *room)
 {
@@ -332,8 +332,8 @@ static struct nomem_room *nomem_room_watched(struct kunit *test)
 }
 
 /*
- * For the moment in which no room is left at all, the allocator's worker must not
- * run: be a real-time task on one CPU. KUnit has a task for each case.
+ * For the moment in which no room is left at all, the allocator's worker must
+ * not run: be a real-time task on one CPU. KUnit has a task for each case.
  */
 static struct nomem_room *nomem_room(struct kunit *test)
 {
@@ -411,8 +411,8 @@ static void expect_subscribed(struct kunit *test, struct nomem *n)
 }
 
 /*
- * One attempt on a new mm, without per-CPU memory if there is a @room. Returns whether
- * it failed; *@over if nothing was left to fail.
+ * One attempt on a new mm, without per-CPU memory if there is a @room. Returns
+ * whether it failed; *@over if nothing was left to fail.
  */
 static bool nomem_attempt(struct kunit *test, unsigned int nth, bool *over,
 			  struct nomem_room *room)
@@ -607,7 +607,7 @@ static void nomem_on_kmalloc(void *data, unsigned long call_site, const void *pt
 {
 	struct nomem_watch *watch = data;
 
-	/* Reclaim is waited for by those alone who may wait for it. */
+	/* Only allocations that may wait for reclaim do so. */
 	if (current != watch->task || !gfpflags_allow_blocking(gfp))
 		return;
 	if (rwsem_is_locked(watch->lock))

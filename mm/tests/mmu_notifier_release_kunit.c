@@ -99,7 +99,7 @@ static void exit_releases_before_it_frees_pages(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* They are not told what is unmapped at exit: ->release was the last word. */
+/* They are not called for unmapping at exit: ->release was the last call. */
 static void exit_unmaps_in_silence_after_release(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -194,7 +194,7 @@ static void exit_awaits_running_sections(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Who is not through with ->release yet is told of what reclaim does. */
+/* Until its ->release is over, a subscriber is called for reclaim. */
 static void sections_are_delivered_while_release_runs(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -364,8 +364,8 @@ static void unregister_from_release_one_that_was_before(struct kunit *test)
 }
 
 /*
- * a's ->release unregisters b, and so may wait. Who unregisters a at the same
- * time still has to wait for a's ->release.
+ * a's ->release unregisters b, and so may wait. A task that unregisters a at
+ * the same time must still wait for a's ->release.
  */
 static void unregister_awaits_a_release_that_unregisters(struct kunit *test)
 {
@@ -421,8 +421,8 @@ static void put_awaits_a_release_that_unregisters(struct kunit *test)
 }
 
 /*
- * Whoever unregisters calls a ->release that unregisters: within that of exit, or
- * without an exit.
+ * mmu_notifier_unregister() calls a ->release that unregisters: within a
+ * ->release of exit, or without an exit.
  */
 
 static void unregister_from_a_release_within_that_of_exit(struct kunit *test)
@@ -444,7 +444,7 @@ static void unregister_from_a_release_within_that_of_exit(struct kunit *test)
 	mn_unregister(c);
 }
 
-/* The one whose ->release exit is in */
+/* The subscriber whose ->release exit is calling */
 static void unregister_the_one_that_exit_releases_from_another(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -553,7 +553,7 @@ static void put_from_the_release_of_unregister(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR pF");
 }
 
-/* Who is in a ->release delays only those who have to wait for this one. */
+/* A ->release delays only those who must wait for this ->release. */
 
 static void unregister_beside_a_release_of_unregister(struct kunit *test)
 {
@@ -670,8 +670,8 @@ static void release_awaits_that_of_exit(struct kunit *test)
 }
 
 /*
- * Whoever drops the last reference to the mm takes the structure of the
- * subscriptions along. What is wrong with that shows in the kernel log.
+ * The last reference to the mm frees the structure of the subscriptions too. If
+ * that goes wrong, the kernel log has a report.
  */
 
 static void put_may_drop_the_last_reference(struct kunit *test)

@@ -2,9 +2,9 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: sections
  *
- * Each subscriber gets an end exactly for each start that it got and did not
- * decline, however sections nest and overlap, whoever comes or goes meanwhile,
- * and when somebody declines. What interval subscribers get is in
+ * Each subscriber gets exactly one end for each start that it got and did not
+ * decline, however sections nest and overlap, while subscribers come and go,
+ * and when one declines. What interval subscribers get is in
  * mmu_interval_notifier_invalidate_kunit.c.
  */
 
@@ -239,7 +239,7 @@ static void half_a_pair_of_callbacks_is_fine(struct kunit *test)
 	mn_unregister(b);
 }
 
-/* Who comes or goes while a section is open */
+/* Subscribers that come or go while a section is open */
 
 static void latecomer_gets_no_end_when_first(struct kunit *test)
 {
@@ -358,7 +358,7 @@ static void comers_and_leavers_in_one_section(struct kunit *test)
 	mn_unregister(c);
 }
 
-/* What the callbacks are told */
+/* The arguments of the callbacks */
 
 static void callbacks_see_that_a_section_may_sleep(struct kunit *test)
 {
@@ -382,7 +382,7 @@ static void callbacks_see_that_a_section_must_not_sleep(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* As when a range is tried without blocking first, or the other way round. */
+/* As when a range is first tried without blocking, or vice versa */
 static void blockable_is_up_to_the_start_not_the_range(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -495,7 +495,7 @@ static void range_init_owner_sets_the_owner(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, range.owner, test);
 }
 
-/* Who changes page tables in a hurry has it on the stack, in reclaim too. */
+/* A range is on the stack of each caller, in reclaim too. */
 static void range_does_not_grow(struct kunit *test)
 {
 	size_t extra = 0;
@@ -524,7 +524,7 @@ static void unregister_three(struct mn_sub *subs[3])
 	mn_unregister(subs[2]);
 }
 
-/* @who of three declines, and @expected is heard. */
+/* @who of three declines, and the calls are @expected. */
 static void expect_declined(struct kunit *test, int who, const char *expected)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -611,7 +611,7 @@ static void decline_for_another_reason_is_reported(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* As if it had not begun: nobody who waits for sections waits for it. */
+/* As if it had not begun: no wait for sections waits for it. */
 static void declined_section_is_over(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -693,7 +693,7 @@ static void sleeping_is_checked_in_the_end_after_a_decline(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Nobody can tell the caller, who changes the page tables all the same. */
+/* The caller ignores the result and changes the page tables anyway. */
 static void failing_start_that_may_sleep_is_reported(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -722,7 +722,7 @@ struct churn {
 	} churners[MN_CHURNERS];
 };
 
-/* Page 3 is declined by whoever may decline it. */
+/* Subscribers that may decline refuse page 3. */
 static int count_start(struct mmu_notifier *mn,
 		       const struct mmu_notifier_range *range)
 {
@@ -810,7 +810,7 @@ static void churn_run(struct kunit *test, struct churn *churn)
 		KUNIT_EXPECT_TRUE(test, mn_thread_ends(sections[i]));
 }
 
-/* Beside one who stays, and must have got an end for each start, too. */
+/* Beside one that stays, and must also have an end for each start */
 static void starts_and_ends_pair_up_while_subscribers_churn(struct kunit *test)
 {
 	struct churn *churn = mn_alloc(test, sizeof(*churn));

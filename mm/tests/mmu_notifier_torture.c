@@ -14,15 +14,16 @@
  * leads from the file to all mms. Mms stand in a table of slots, from which
  * threads take them, and now and then one exits and another takes its place.
  *
- * **Subscriptions** stand in the seats of their mm. Who takes one has it alone;
- * the sections that it hears of meanwhile come from others.
+ * **Subscriptions** stand in the seats of their mm. A thread that takes one has
+ * it for itself; the sections that call it meanwhile come from other threads.
  *
  * ============  =============================================================
  * thread        what it does
  * ============  =============================================================
  * sectioner     sections in any order, nested, overlapping, blockable or not,
  *               under one of the locks
- * walker        as truncation and reclaim do: goes from the file to an mm, which
+ * walker        as truncation and reclaim do: goes from the file to an mm,
+ * which
  *               may be exiting, and runs sections, or ages it; truncates
  * registrar     registers and unregisters, with and without mmap_lock
  * getter        get, put, synchronize
@@ -39,8 +40,8 @@
  * **The model** knows a section by the owner of its range. It is there to break
  * these rules, and nothing else is assumed:
  *
- * - coverage: whoever is subscribed, and not released, has been told of each section
- *   that is open, whenever one looks; an interval, of each that began after it began to read;
+ * - coverage: at any time each open section has called every hlist subscription
+ *   that is not released, and every interval that began to read before it;
  * - pairing: each subscriber gets one start and one end, in this order, and no end
  *   if it declined; when a start is declined those before get their end, and no
  *   one gets a start after it; second passes come once, in order, before start
@@ -68,16 +69,16 @@
  * drain        the drain of a later one, through the domain
  * latecomer    the second list: newcomers get ends of sections that run
  * grace        the grace period between unlinking and freeing
- * unwind       the ends for those told before a start was declined
- * release      the question who calls ->release
+ * unwind       the ends for those called before a start was declined
+ * release      the check whether ->release was called already
  * synchronize  the wait for what was put
  * ready        the drain before the first interval
  * remove       the wait for sections that walk the tree
  * retry        the question whether to retry
  * ===========  ================================================================
  *
- * A built-in test only: there are no mms to be had for modules, and what is done
- * in a naive way needs what the parts of the mmu_notifier share.
+ * A built-in test only: there are no mms to be had for modules, and what is
+ * done in a naive way needs what the parts of the mmu_notifier share.
  */
 
 #define pr_fmt(fmt) fmt
@@ -1120,7 +1121,7 @@ static bool tt_start(void)
 	return tt_mms_start() && tt_threads_start();
 }
 
-/* Whoever gets a reference to an mm gives it back. */
+/* Each reference to an mm is dropped by the thread that got it. */
 static void tt_check_refs(struct mm_struct *mm)
 {
 	unsigned long deadline = jiffies + tt_stall * HZ;

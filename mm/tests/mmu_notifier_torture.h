@@ -116,7 +116,7 @@ struct tt_thread {
 	unsigned long steps;		/* for the watchdog */
 	unsigned long seen_steps;
 	unsigned long seen_at;
-	struct tt_mm *tm;		/* for alloc_notifier, which is told no more */
+	struct tt_mm *tm;		/* for alloc_notifier, which only gets the mm */
 	struct tt_section *sections;	/* TT_NEST */
 };
 
@@ -198,7 +198,7 @@ struct tt_mm {
 
 	spinlock_t ptl;			/* as if it were that of the page tables */
 	unsigned long young_told;
-	unsigned long young_plan;	/* who is to answer yes */
+	unsigned long young_plan;	/* ids that shall answer yes */
 
 	atomic_long_t pte[TT_PAGES];	/* changed by sections only */
 };
@@ -318,7 +318,7 @@ struct tt_int {
 struct tt_int *tt_int_new(struct tt_mm *tm, unsigned int seat,
 			  struct tt_thread *t);
 
-/* What is held by who inserts */
+/* The locks that are held over an insert */
 enum tt_hold {
 	TT_HOLD_NOTHING,
 	TT_HOLD_WRITE,	/* mmap_lock */

@@ -2,9 +2,9 @@
 /*
  * Operations that the mmu_notifier's torture test can break on purpose.
  *
- * Each is the operation of the core as somebody might write it who has not
- * thought of one thing, and with another mode, or without, that of the core. The
- * core has no hooks for this.
+ * Each does what the core does, with one thing left out, as somebody might
+ * write it who has not thought of that. In all other modes it is as in the
+ * core. The core has no hooks for this.
  */
 
 #include <linux/interval_tree.h>
@@ -197,7 +197,7 @@ void tt_unregister(struct tt_sub *sub, struct mm_struct *mm)
 
 	if (tt_busted == TT_BUSTED_GRACE && tt_unregister_early(mn, mm))
 		return;
-	/* Without a look at who else does. */
+	/* Without a check whether others do, too. */
 	if (tt_busted == TT_BUSTED_RELEASE && mn->ops->release)
 		mn->ops->release(mn, mm);
 	mmu_notifier_unregister(mn, mm);
@@ -239,7 +239,7 @@ static void tt_section_undo(struct mmu_notifier_subscriptions *subs,
 	mmu_notifier_debug_decline(range);
 }
 
-/* A start that fails has told nobody, one should think. */
+/* As if a start that fails had called nobody. */
 static int tt_start_in_domain(struct mmu_notifier_subscriptions *subs,
 			      struct mmu_notifier_range *range)
 {
@@ -271,7 +271,7 @@ static int tt_start_by_hand(struct mmu_notifier_range *range)
 	if (!mm_has_notifiers(range->mm))
 		return mmu_notifier_invalidate_range_start_nonblock(range);
 	subs = range->mm->notifier_subscriptions;
-	/* Pairs with the release of those who change the flags. */
+	/* Pairs with the release in the functions that change the flags. */
 	if (smp_load_acquire(&subs->flags) & MN_RANGE_ALONE)
 		return mmu_notifier_invalidate_range_start_nonblock(range);
 	mmu_notifier_debug_start(range);

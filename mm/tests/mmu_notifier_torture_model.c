@@ -32,8 +32,9 @@ static atomic_t tt_alive = ATOMIC_INIT(0);	/* mms and subscriptions */
 #define TT_QUARANTINE	1024
 
 /*
- * What a subscription had of the core's is kept as it was, as the core goes by it
- * when it calls too late: its ops are those of the dead then, and report that.
+ * What a subscription had of the core's is kept as it was, as the core goes by
+ * it when it calls too late: its ops are those of the dead then, and report
+ * that.
  */
 struct tt_corpse {
 	void *memory;
@@ -257,8 +258,8 @@ struct tt_mm *tt_mm_new(struct file *file)
 }
 
 /*
- * Seats. Who takes what is in one has it for itself; a seat is busy until its
- * taker leaves it empty or offers something.
+ * Seats. A thread that takes what is in a seat has it for itself. The seat is
+ * busy until that thread leaves it empty or offers something.
  */
 
 #define TT_BUSY	((void *)1UL)
@@ -291,8 +292,8 @@ void tt_seat_leave(struct tt_mm *tm, enum tt_kind kind, unsigned int seat)
 }
 
 /*
- * Returns false if the caller has to do away with it after all: either it sees
- * the mark of who closes, or that one sees the offer.
+ * Returns false if the caller must dispose of it: either it sees that the seats
+ * are closed, or the thread that closes them sees the offer.
  */
 bool tt_seat_offer(struct tt_mm *tm, enum tt_kind kind, unsigned int seat,
 		   void *what)
@@ -304,7 +305,7 @@ bool tt_seat_offer(struct tt_mm *tm, enum tt_kind kind, unsigned int seat,
 	return !READ_ONCE(tm->closing) || !tt_seat_retake(tm, kind, seat, what);
 }
 
-/* Those who are freed */
+/* Subscriptions that are freed */
 
 static int tt_dead_start(struct mmu_notifier *mn,
 			 const struct mmu_notifier_range *range)
@@ -425,9 +426,9 @@ static bool tt_enter(struct tt_sub *sub, const char *what)
 }
 
 /*
- * Whether exit waits for callbacks that begin now, and for the section with them,
- * before it frees the pages. Those that begin later, or when the subscription is
- * about to end, find nothing to invalidate.
+ * Whether exit waits for callbacks that begin now, and for the section with
+ * them, before it frees the pages. Those that begin later, or when the
+ * subscription is about to end, find nothing to invalidate.
  */
 static bool tt_early(struct tt_sub *sub)
 {
@@ -649,8 +650,8 @@ static void tt_follow_whim(struct tt_sub *sub, bool by_exit)
 }
 
 /*
- * Whatever this unregisters may unregister @sub in turn, if it is exit that calls:
- * then the subscription is gone, but not its memory.
+ * Whatever this unregisters may unregister @sub in turn, if it is exit that
+ * calls: then the subscription is gone, but not its memory.
  */
 static void tt_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -703,7 +704,7 @@ static void tt_sub_free(struct tt_sub *sub)
 	spin_unlock(&tm->lock);
 	sub->mn.ops = &tt_dead_ops;
 	WRITE_ONCE(sub->magic, TT_FREED_MAGIC);
-	/* Pairs with the acquire of who has waited for this. */
+	/* Pairs with the acquire in the thread that waited for this. */
 	smp_store_release(&sub->freed, true);
 	tt_sub_unref(sub);
 	tt_mm_put(tm);
@@ -738,8 +739,9 @@ void tt_sub_unregister(struct tt_sub *sub)
 }
 
 /*
- * One user less; the last one says so before it is. The caller holds getput, for
- * write if it wants to know whether this was the last put, which is returned.
+ * Drop one user, and record it before the put if it is the last one. The caller
+ * holds getput; if it needs to know whether this was the last put, for write.
+ * Returns whether it was.
  */
 bool tt_sub_put(struct tt_sub *sub)
 {
@@ -872,7 +874,7 @@ void tt_sub_leaving(struct tt_sub *sub)
 			   TT_ENDING_SUBSCRIPTION) != TT_SUBSCRIBED)
 		return;
 	WRITE_ONCE(id->gen, id->gen + 1);
-	/* Who misses the subscription from now on sees that it may. */
+	/* A section that misses the subscription from now on sees that it may. */
 	smp_mb();
 }
 
@@ -885,8 +887,9 @@ static u32 tt_id_gen(struct tt_mm *tm, unsigned int id)
 /* Sections */
 
 /*
- * Whether who was subscribed with @gen still is, and exit has not come to it; and
- * with which ops. Exit takes those off the list which it has released.
+ * Returns the ops of the subscription with generation @gen if it is still
+ * subscribed and exit has not released it, NULL otherwise. Exit takes those
+ * that it has released off the list.
  */
 static const struct mmu_notifier_ops *tt_id_live(struct tt_mm *tm,
 						 unsigned int n, u32 gen)
@@ -904,8 +907,8 @@ static const struct mmu_notifier_ops *tt_id_live(struct tt_mm *tm,
 }
 
 /*
- * Registration of who has not been told returns when the section is over. It does
- * not matter when this looks, as long as the section is open.
+ * If the section did not call a subscription, its registration returns when the
+ * section is over. This may be checked at any time while the section is open.
  */
 static void tt_check_cover(struct tt_section *s)
 {
@@ -929,8 +932,8 @@ static bool tt_overlap(struct tt_section *s, struct tt_int *i)
 }
 
 /*
- * Whatever has been inserted since has to wait with its reading until the section
- * is over, and whatever read before has been told of the section.
+ * An interval that was inserted since must wait with its read until the section
+ * is over. The section has called an interval that read before.
  */
 static void tt_check_int_cover(struct tt_section *s, struct tt_int *i)
 {
@@ -1080,7 +1083,7 @@ static bool tt_implements(const struct mmu_notifier_ops *ops, enum tt_call call)
 {
 	if (call == TT_CALL_ARCH_INVALIDATE)
 		return ops->arch_invalidate_secondary_tlbs;
-	/* Who has one of the young callbacks has all. */
+	/* Ops with one of the young callbacks have all of them. */
 	return ops->clear_young;
 }
 
@@ -1135,7 +1138,7 @@ void tt_young(struct tt_thread *t, struct tt_mm *tm)
 	if (call != TT_CALL_ARCH_INVALIDATE &&
 	    young != !!(tm->young_told & tm->young_plan))
 		tt_bug("call %d says %d", call, young);
-	/* The first who is young ends test_young. */
+	/* The first one that is young ends test_young. */
 	if (call != TT_CALL_TEST_YOUNG || !young)
 		tt_check_young(tm, call, gens);
 	if (tm->young_told)
@@ -1263,7 +1266,7 @@ static bool tt_invalidate_start(struct mmu_interval_notifier *mni,
 	if (*finish)
 		tt_bug("invalidate_start begins with a second pass");
 	ret = tt_int_hear(i, range, seq);
-	/* Who declines may have work under way as well. */
+	/* One that declines may have work under way, too. */
 	if (!s || tt_below(s->t, 2))
 		*finish = tt_finish_get(i, s);
 	atomic_dec(&i->busy);
@@ -1411,9 +1414,9 @@ int tt_int_insert(struct tt_int *i, enum tt_hold hold)
 }
 
 /*
- * An insertion may have been put off until the sections that run are over, and
- * until then those that begin do not meet it either. But begin has waited for all
- * of these, and there was nothing to invalidate.
+ * An insert may be deferred until the running sections are over, and sections
+ * that begin until then do not find the interval either. But begin has waited
+ * for all of these, and there was nothing to invalidate.
  */
 static void tt_int_begun(struct tt_int *i)
 {

@@ -3,8 +3,8 @@
  * DOC: KUnit suite of the mmu_notifier: tracepoints
  *
  * Probes write down what is traced of one address space, in words of their own,
- * so that a case can compare it with one line. Whoever else runs on the machine
- * has other address spaces.
+ * so that a case can compare it with one line. Other tasks on the machine have
+ * other address spaces.
  */
 
 #include <kunit/test.h>
@@ -25,7 +25,8 @@
 
 /* What was traced of @mm since trace_said() was called last */
 static struct {
-	raw_spinlock_t lock;	/* probes run with preemption off */	/* of @said and @length */
+	/* Of @said and @length; raw, as probes run with preemption off */
+	raw_spinlock_t lock;
 	struct mm_struct *mm;
 	char said[256];
 	size_t length;
@@ -203,7 +204,7 @@ static void trace_exit_with_interval(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "remove");
 }
 
-/* Whoever looks for the driver that takes long goes by these two. */
+/* These two name the driver that takes long. */
 static void trace_names_function_and_duration(struct kunit *test)
 {
 	struct mn_mm *m = traced_mm(test);

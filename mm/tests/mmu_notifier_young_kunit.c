@@ -333,7 +333,7 @@ static void nobody_is_asked_after_unregister(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, heard[1].tlbs, 0);
 }
 
-/* What nobody implements any more costs nothing, and what others do they still hear. */
+/* A callback that nobody implements any more costs nothing. */
 static void ops_are_forgotten_with_the_last_of_them(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -366,8 +366,8 @@ static void ops_are_forgotten_with_the_last_of_them(struct kunit *test)
 
 /*
  * A flush need not be inside a section. One that began before the registration,
- * and did not look for the op in time, is over when registration returns: flushes
- * are read-side critical sections of RCU.
+ * and did not look for the op in time, is over when registration returns:
+ * flushes are read-side critical sections of RCU.
  */
 
 struct flusher {

@@ -50,7 +50,7 @@ DECLARE_EVENT_CLASS(mmu_notifier_subscription,
 	TP_printk("sub=%p mm=%p ops=%ps", __entry->sub, __entry->mm, __entry->ops)
 );
 
-/* Sections from here on tell it, and none is running that does not. */
+/* Sections that begin from here on call it, and no other one is running. */
 DEFINE_EVENT(mmu_notifier_subscription, mmu_notifier_register,
 	TP_PROTO(const struct mmu_notifier *sub),
 	TP_ARGS(sub)
@@ -109,7 +109,7 @@ DEFINE_EVENT(mmu_interval_subscription, mmu_interval_retry,
 	TP_ARGS(sub)
 );
 
-/* mmu_interval_read_begin() has waited for sections that meet the interval. */
+/* mmu_interval_read_begin() has waited for sections that overlap. */
 TRACE_EVENT(mmu_interval_wait,
 	TP_PROTO(const struct mmu_interval_notifier *sub, u64 duration),
 
@@ -138,7 +138,7 @@ TRACE_EVENT(mmu_interval_wait,
 		  __entry->last, __entry->duration)
 );
 
-/* A section that meets subscribers. Where @result is not 0 it was declined. */
+/* A section of an mm with subscribers. If @result is not 0 it was declined. */
 TRACE_EVENT(mmu_notifier_start,
 	TP_PROTO(const struct mmu_notifier_range *range, int result),
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 ///
-/// Subscriptions to an address space come to an end by the function that goes
-/// with the one that began them, and beginning can fail. Find where that is
-/// forgotten. Documentation/mm/mmu_notifier.rst has the rules; the word behind
-/// "mmu_notifier" in a report is one of these:
+/// Each way to subscribe to an address space can fail, and has a function that
+/// ends the subscription. Find where either is forgotten. The rules are in
+/// Documentation/mm/mmu_notifier.rst; the word after "mmu_notifier" in a report
+/// is one of these:
 ///
-/// result: nobody looks whether a subscription came about, or at the sequence
+/// result: the result of subscribing, or a sequence, is ignored
 /// put: mmu_notifier_get() without mmu_notifier_put()
 /// unregister: mmu_notifier_register() without mmu_notifier_unregister()
 /// remove: mmu_interval_notifier_insert() without its remove
-/// inserted: a member of an interval tells whether it is inserted
-/// early: a subscription begins before what callbacks may look at is ready
-/// synchronize: a module goes while its free_notifier may still have to run
-/// flags: the flags of a range are read instead of asking by function
+/// inserted: a member of an interval is read to see whether it is inserted
+/// early: subscribes before what the callbacks use is initialised
+/// synchronize: a module is unloaded while its free_notifier may still run
+/// flags: the flags of a range are read instead of calling the function
 ///
-//# put, unregister, remove and synchronize look at one file alone. A driver that
-//# begins in one file and ends in another one is reported in vain.
+//# put, unregister, remove and synchronize look at one file alone. They report
+//# drivers that subscribe in one file and unsubscribe in another one.
 //# "inserted" matters where a failed insert may leave the mm in place, as it did
 //# once, and where the memory is not zeroed before.
 //

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 ///
 /// Callbacks of MMU notifiers run inside reclaim, in any task, and sometimes
-/// where nobody may sleep. Find what they must not do, and what must not be
-/// done under a lock that they take. Documentation/mm/mmu_notifier.rst has the
-/// rules; the word behind "mmu_notifier" in a report is one of these:
+/// where sleeping is not allowed. Find what they must not do, and what must not
+/// be done under a lock that they take. The rules are in
+/// Documentation/mm/mmu_notifier.rst; the word after "mmu_notifier" in a report
+/// is one of these:
 ///
-/// sleep: sleeps in a section, and never asks mmu_notifier_range_blockable()
+/// sleep: sleeps in a section, and never calls mmu_notifier_range_blockable()
 /// atomic: sleeps where the page table lock is held
 /// never: sleeps or declines in spite of MMU_NOTIFIER_NEVER_SLEEPS
 /// alloc: allocates memory in a way that can wait for reclaim
-/// forbidden: waits for what a callback never may wait for
+/// forbidden: waits for something that a callback must never wait for
 /// lock: waits for reclaim, mmap_lock or a section under a callback's lock
-/// decline: raises what only the end lowers, and then declines
-/// release: nobody stops the device when the process ends
+/// decline: increments what only the end decrements, and then declines
+/// release: the device is not stopped when the process ends
 ///
 //# Callbacks are followed into functions of the same file, not into others and
 //# not through pointers. Nor is it seen under which condition something is
 //# called: one look at mmu_notifier_range_blockable() counts for the callback.
-//# Who is handed a cur_seq is taken for a part of an invalidate, which may have
-//# looked already.
+//# A function with a cur_seq argument is taken for a part of an invalidate, which
+//# may have looked already.
 //# A start that declines may stand beside an end, which is not called for what
 //# was declined; "decline" is about what would then stay raised.
 //# Two locks are taken for one if the members have the same name, unless they

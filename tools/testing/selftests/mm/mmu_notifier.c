@@ -3,8 +3,8 @@
  * What operations on page tables mean for a device that mirrors them.
  *
  * The device, lib/test_mmu_notifier.c, reads and writes memory by a page table
- * of its own, the shadow, and trusts the MMU notifiers to tell it in time when
- * the page table of the process changes. If they do not, the device reads pages
+ * of its own, the shadow, and relies on the MMU notifiers to call it before the
+ * page table of the process changes. If they do not, the device reads pages
  * that are no longer there, or writes where the process must not.
  *
  * Each test has the device read and write some pages, so that the shadow has
@@ -22,8 +22,8 @@
  * All of this for each way in which a driver can subscribe: the variants. Every
  * test runs in a process of its own, so what belongs to a test is global here.
  *
- * For most of the tests one has to be root. Those that miss something are
- * skipped and say what.
+ * Most of the tests need root. Tests that miss something are skipped and say
+ * what it is.
  */
 #include "../kselftest_harness.h"
 
@@ -86,8 +86,8 @@
 #define FAR			2
 
 /*
- * The macros of the harness want it by this name. A test has a parameter of that
- * name; this one is for the functions that tests call.
+ * The macros of the harness want it by this name. A test has a parameter of
+ * that name; this one is for the functions that tests call.
  */
 static struct __test_metadata *_metadata;
 
@@ -201,7 +201,7 @@ static int dev_poke(char *addr, unsigned char byte)
 	return mn_poke(dev, area_id, addr, byte);
 }
 
-/* What follows is told apart from what has been. */
+/* Only what follows counts, not what was before. */
 static void watch(void)
 {
 	ASSERT_EQ(0, mn_counters(dev, area_id, &area_before));
@@ -355,7 +355,7 @@ static unsigned int events_since(const struct test_mmu_notifier_counts *before,
 	return events;
 }
 
-/* The device was told these reasons and no other since watch(). */
+/* Since watch() the device was called with these events and no other. */
 static void told(unsigned int events)
 {
 	struct test_mmu_notifier_counters now;
@@ -1442,7 +1442,7 @@ TEST_F(page_table, huge_zero_page)
 	at_rest(area_id);
 }
 
-/* The other way round: small pages become a huge one. */
+/* Vice versa: small pages become a huge one. */
 TEST_F(page_table, collapse_private)
 {
 	char *addr = map_used(huge_pages);
@@ -1578,8 +1578,8 @@ static size_t lowest(const unsigned long *pfns, size_t pages)
 }
 
 /*
- * Compaction moves pages up, to where some are free among others. So of many pages
- * the area gets the lowest, and every other of the rest is freed.
+ * Compaction moves pages up, to where some are free among others. So of many
+ * pages the area gets the lowest, and every other of the rest is freed.
  */
 static char *map_lowest(size_t many)
 {
@@ -1679,8 +1679,8 @@ TEST_F(page_table, hwpoison)
 /*
  * Finds a block of memory that can be taken offline, and has it back as one for
  * nothing but movable pages, which is where the next page of a process comes
- * from. What the kernel allocated at boot is at the ends of memory, so this looks
- * in the middle. Returns a negative errno if there is none.
+ * from. What the kernel allocated at boot is at the ends of memory, so this
+ * looks in the middle. Returns a negative errno if there is none.
  */
 static int movable_block(char *path, size_t length)
 {
@@ -1889,7 +1889,7 @@ TEST_F(page_table, disk_reclaim)
 	close(fd);
 }
 
-/* Who opened the file for reading only cannot write to it, nor can the device. */
+/* Neither process nor device can write to a file that is open for reading. */
 TEST_F(page_table, file_read_only)
 {
 	int fd = tmpfs_file(), ro;
@@ -2214,7 +2214,7 @@ TEST_F(page_table, huge_uffd_move)
 #endif
 
 /*
- * Who writes: soft-dirty bits, PAGEMAP_SCAN
+ * Tracking of writes: soft-dirty bits, PAGEMAP_SCAN
  */
 
 /* Clean pages are read-only so that a write is noticed, also by the device. */
@@ -2285,8 +2285,8 @@ TEST_F(page_table, pagemap_scan)
 #endif
 
 /*
- * Who looks for the driver that makes munmap() slow: the histogram that
- * Documentation/mm/mmu_notifier.rst has, of this process
+ * Find the driver that makes munmap() slow: the histogram of
+ * Documentation/mm/mmu_notifier.rst, for this process
  */
 
 #define SLOW_US		20000

@@ -8,14 +8,14 @@
  *
  * - it never keeps an entry that the page table has not: TEST_MMU_NOTIFIER_CHECK,
  *   and content that a page got after the device could have had it last;
- * - each start that it was told of gets one end;
- * - it is told once that the address space has ended, before memory is freed;
+ * - it gets one end for each start;
+ * - it is called once for the end of the address space, before memory is freed;
  * - a process in trouble delays nobody else.
  *
- * Where an order matters, TEST_MMU_NOTIFIER_BLOCK holds a section open until the
- * test has seen, in the counters, that it is there. Nothing sleeps in the hope
- * that others get something done. What races, does so for a fixed number of
- * rounds; choices are made by a generator with a fixed seed, or that of the
+ * Where an order matters, TEST_MMU_NOTIFIER_BLOCK holds a section open until
+ * the test has seen, in the counters, that it is there. Nothing sleeps in the
+ * hope that others get something done. What races, does so for a fixed number
+ * of rounds; choices are made by a generator with a fixed seed, or that of the
  * environment variable MMU_NOTIFIER_SEED.
  *
  * ASSERT_*() is for the main thread of the test alone. Threads and children
@@ -41,7 +41,7 @@
 #include "mmu_notifier_util.h"
 #include "vm_util.h"
 
-/* Above MN_PATIENCE, so that it is the test who says what did not happen. */
+/* Above MN_PATIENCE, so that the test reports what did not happen. */
 #define LIMIT		90
 
 /* Pages of the memory that most tests mirror */
@@ -168,16 +168,16 @@ static bool paired_now(int fd, int id)
 }
 
 /*
- * Whether every start has its end, or gets it. An hlist is told of the whole mm, and
- * the OOM reaper or reclaim may have a section anywhere. Not every section has a
- * second pass, as the device is prepared for one at a time.
+ * Whether every start has its end, or gets it. An hlist subscription is called
+ * for the whole mm, where the OOM reaper or reclaim may have a section. Not
+ * each has a second pass, as the device is prepared for one at a time.
  */
 static bool paired(int fd, int id)
 {
 	return mn_until(paired_now(fd, id));
 }
 
-/* How often each of the subscriptions was told of this event, at least */
+/* How often each of the subscriptions was called with this event, at least */
 static long told(int fd, int id, enum test_mmu_notifier_event event)
 {
 	struct test_mmu_notifier_counters now;
@@ -214,7 +214,7 @@ static bool unblock(int fd, int id)
 /* Threads */
 
 /*
- * One that waits until it is told to go. To create it takes mmap_lock for write,
+ * One that waits for the signal to go. To create it takes mmap_lock for write,
  * which has to be over when a section is held open.
  */
 struct worker {
@@ -377,7 +377,7 @@ struct child {
 	int id;
 };
 
-/* In a child: mirror the area, and tell the parent of it. */
+/* In a child: mirror the area, and let the parent know. */
 static bool be_mirrored(void)
 {
 	/* Not O_CLOEXEC, for those who exec. */
@@ -392,8 +392,8 @@ static bool be_mirrored(void)
 }
 
 /*
- * Start a child that calls be_mirrored() and reports MIRRORED, and take its file.
- * The child counts for the owner, as it has opened it.
+ * Start a child that calls be_mirrored() and reports MIRRORED, and take its
+ * file. The child counts for the owner, as it has opened it.
  */
 static int adopt(struct child *child, int (*life)(void))
 {
@@ -414,7 +414,7 @@ static int adopt(struct child *child, int (*life)(void))
 	return 0;
 }
 
-/* Whether each subscription was told of the end of the address space, once */
+/* Whether each subscription was called once for the end of the address space */
 static bool ended(int fd, int id)
 {
 	struct test_mmu_notifier_counters now;
@@ -507,7 +507,7 @@ static void start_random(struct __test_metadata *_metadata)
 
 static unsigned int pick(unsigned int below)
 {
-	/* xorshift64 wants a state other than 0. */
+	/* xorshift64 needs a state other than 0. */
 	random_state += !random_state;
 	random_state ^= random_state << 13;
 	random_state ^= random_state >> 7;
@@ -580,8 +580,8 @@ FIXTURE_TEARDOWN(threads)
 
 /*
  * One mirror that only looks, @all, and two that hold sections open. The first
- * one is told first: it has the lowest address, by which the tree is ordered, and
- * comes last, and the hlist begins with the latest.
+ * one is called first: it has the lowest address, by which the tree is ordered,
+ * and comes last, and the hlist begins with the latest.
  */
 struct three_mirrors {
 	int left;	/* pages 4 to 7 */
@@ -706,8 +706,8 @@ TEST_F_TIMEOUT(threads, sections_overlap, LIMIT)
 }
 
 /*
- * A hole in a file opens a section under i_mmap_rwsem alone: memory can be mapped
- * meanwhile, and a section under mmap_lock comes and goes.
+ * A hole in a file opens a section under i_mmap_rwsem alone: memory can be
+ * mapped meanwhile, and a section under mmap_lock comes and goes.
  */
 TEST_F_TIMEOUT(threads, sections_without_mmap_lock, LIMIT)
 {
@@ -787,8 +787,8 @@ TEST_F_TIMEOUT(threads, access_waits_for_section, LIMIT)
 }
 
 /*
- * Who comes while a section is open is not told of it, so that registration or
- * the first access waits for its end; the end that comes is not for it.
+ * A mirror that begins while a section is open is not called by it, so that
+ * registration or the first access waits for its end. It does not get that end.
  */
 TEST_F_TIMEOUT(threads, mirror_during_section, LIMIT)
 {
@@ -808,7 +808,7 @@ TEST_F_TIMEOUT(threads, mirror_during_section, LIMIT)
 	go(punch);
 	ASSERT_TRUE(mn_until(mn_blocked(dev, id) == 1));
 	go(newcomer);
-	/* A good time for mistakes: nothing tells how far it has come. */
+	/* A good time for mistakes: nothing shows how far it is. */
 	EXPECT_EQ(1, mn_blocked(dev, id));
 	EXPECT_FALSE(done(newcomer));
 	EXPECT_EQ(1, *addr);
@@ -830,8 +830,8 @@ TEST_F_TIMEOUT(threads, mirror_during_section, LIMIT)
 }
 
 /*
- * A subscriber that leaves waits for the sections that it was told of, and gets their
- * ends. An interval waits until they are over, too, whoever is held up in there.
+ * A subscriber that leaves waits for the sections that called it, and gets
+ * their ends. An interval waits until they are over, too, whatever delays them.
  */
 TEST_F_TIMEOUT(threads, unmirror_during_section, LIMIT)
 {
@@ -1016,9 +1016,9 @@ static int do_race_check(struct worker *w)
 }
 
 /*
- * A round: the process writes a new generation, the device reads it, so that its
- * shadow is full, and then @change is done to all pages. @lossy says that it
- * empties them or takes them away for a while.
+ * One round: the process writes a new generation, the device reads it, so that
+ * its shadow is full, and then @change is done to all pages. @lossy says that
+ * it empties them or takes them away for a while.
  */
 static void race_round(struct __test_metadata *_metadata, int id, bool lossy,
 		       int (*change)(unsigned long now), unsigned long now)
@@ -1167,10 +1167,10 @@ TEST_F_TIMEOUT(threads, race_fork, LIMIT)
 }
 
 /*
- * munmap() takes a mapping out of the address space before it unmaps the pages, and
- * before rmap ceases to find the mapping: writeback has sections meanwhile where
- * nothing is mapped any more, or something else already. It is the kernel log that
- * says whether it took offence.
+ * munmap() takes a mapping out of the address space before it unmaps the pages,
+ * and before rmap ceases to find the mapping: writeback has sections meanwhile
+ * where nothing is mapped any more, or something else already. It is the kernel
+ * log that says whether it took offence.
  */
 #define WRITTEN_PAGES	256
 #define WRITTEN_ROUNDS	24
@@ -1239,8 +1239,8 @@ TEST_F_TIMEOUT(threads, writeback_beside_munmap, LIMIT)
 }
 
 /*
- * Pages of the parent are put out, with sections in the child, which shares them,
- * while fork() copies the mappings, and leaves out every second one.
+ * Pages of the parent are put out, with sections in the child, which shares
+ * them, while fork() copies the mappings, and leaves out every second one.
  */
 #define FORKED_VMAS	64
 #define FORKED_ROUNDS	40
@@ -1411,7 +1411,7 @@ static int open_uffd(char *addr)
 	return fd;
 }
 
-/* A page fault of the device is held up, and meets a section meanwhile. */
+/* A page fault of the device is delayed, and a section comes meanwhile. */
 TEST_F_TIMEOUT(threads, fault_begins_again, LIMIT)
 {
 	struct test_mmu_notifier_counters now;
@@ -1566,8 +1566,8 @@ TEST_F_TIMEOUT(threads, first_mirror_while_memory_changes, LIMIT)
 }
 
 /*
- * One reading: pagemap_is_populated() takes two, and fails the program when they
- * differ, which they may while another thread takes the page away.
+ * One reading: pagemap_is_populated() takes two, and fails the program when
+ * they differ, which they may while another thread takes the page away.
  */
 static bool is_mapped(int pagemap, char *addr)
 {
@@ -1575,10 +1575,10 @@ static bool is_mapped(int pagemap, char *addr)
 }
 
 /*
- * A section that punches a hole into a file holds a lock of the file, and none of
- * the address space. If it is open when the first mirror comes, the device is not
- * told of it, so that MIRROR has to wait: the pages that it has not yet come to are
- * still there for the device to find.
+ * A section that punches a hole into a file holds a lock of the file, and none
+ * of the address space. If it is open when the first mirror begins, it does not
+ * call the device, so that MIRROR must wait: the pages that it has not yet come
+ * to are still there for the device to find.
  */
 static int life_mirror_half_way(void)
 {
@@ -1659,7 +1659,7 @@ TEST_F_TIMEOUT(threads, many_mirrors, LIMIT)
 
 /* Files and processes */
 
-/* The device serves the mirrored process, whoever asks. */
+/* The device serves the mirrored process, whichever process asks. */
 static int life_heir(void)
 {
 	int id = atomic_load(&shared->id);
@@ -1788,7 +1788,7 @@ static int life_with_clone(void)
 	return reached(GO_ON) ? 0 : 1;
 }
 
-/* The address space goes with the last that uses it, not with who opened. */
+/* The address space ends with its last user, not with the opener. */
 TEST_F_TIMEOUT(threads, opener_leaves_others, LIMIT)
 {
 	struct child child;
@@ -1873,7 +1873,7 @@ TEST_F_TIMEOUT(threads, file_outlives_process, LIMIT)
 	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
-/* The other way round: nothing is left of the mirror, and the process goes on. */
+/* Vice versa: nothing is left of the mirror, and the process goes on. */
 static int life_close_first(void)
 {
 	int fd, id, i;
@@ -1992,8 +1992,9 @@ TEST_F_TIMEOUT(threads, kill_in_section, LIMIT)
 }
 
 /*
- * Exit is held up in the callback of an interval. A device page fault waits for it
- * and finds the address space gone; who unsubscribes waits too, and lets it go on.
+ * Exit is blocked in the callback of an interval. A device page fault waits for
+ * it and finds the address space gone. Unsubscribing waits too, and unblocks
+ * it.
  */
 static int life_block_exit(void)
 {
@@ -2015,7 +2016,7 @@ TEST_F_TIMEOUT(threads, unmirror_during_exit, LIMIT)
 	advance(GO_ON);
 	if (how & INTERVALS) {
 		ASSERT_TRUE(mn_until(mn_blocked(child.fd, child.id) == 1));
-		/* No page is freed before the device has been told. */
+		/* No page is freed before the device was called. */
 		EXPECT_EQ(1, mn_read(child.fd, child.id, area));
 		EXPECT_EQ(0, sound(child.fd, child.id));
 		EXPECT_EQ(0, waitpid(child.pid, NULL, WNOHANG));
@@ -2029,7 +2030,7 @@ TEST_F_TIMEOUT(threads, unmirror_during_exit, LIMIT)
 	EXPECT_TRUE(err == -ESRCH || err == -ENOENT);
 }
 
-/* Both sides at the same moment, who ever is first */
+/* Both sides at the same moment, in any order */
 TEST_F_TIMEOUT(threads, unmirror_races_exit, LIMIT)
 {
 	struct child child;
@@ -2048,7 +2049,7 @@ TEST_F_TIMEOUT(threads, unmirror_races_exit, LIMIT)
 	}
 }
 
-/* Registration, and who disturbs it */
+/* Registration, and what disturbs it */
 
 static void scatter(struct __test_metadata *_metadata)
 {
@@ -2233,7 +2234,7 @@ static bool be_large(void)
 	fill(area, PAGES, 1);
 	if (!be_mirrored())
 		return false;
-	/* Later, and so told before the one that is going to decline. */
+	/* Later, and so called before the one that is going to decline. */
 	other = mn_mirror(shared->fd, area, PAGES * page, how);
 	if (other < 0 || read_all(shared->fd, other, area, PAGES))
 		return false;
@@ -2408,7 +2409,7 @@ FIXTURE_TEARDOWN(oom)
 		unlinkat(groups, OOM_GROUP, AT_REMOVEDIR);
 }
 
-/* It is killed for want of memory, by itself and for nobody else. */
+/* It is killed for lack of memory of its own cgroup. */
 static int life_greedy(void)
 {
 	if (put(OOM_GROUP "/cgroup.procs", "0") || !be_large())
@@ -2449,8 +2450,8 @@ TEST_F_TIMEOUT(oom, reaper_declined, LIMIT)
 }
 
 /*
- * What the kernel keeps for a subscribed process is charged to its group, and the
- * per-CPU part is there for hlist subscribers alone.
+ * What the kernel keeps for a subscribed process is charged to its group, and
+ * the per-CPU part is there for hlist subscribers alone.
  */
 
 #define CHARGED		64
@@ -2508,8 +2509,8 @@ static long charged(const char *name)
 }
 
 /*
- * What it is when nobody allocates: the kernel sums up every two seconds, or when
- * much has changed.
+ * What it is when nobody allocates: the kernel sums up every two seconds, or
+ * when much has changed.
  */
 static long settled(const char *name)
 {
