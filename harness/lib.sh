@@ -71,9 +71,9 @@ esac
 first() { sed -n 1p; }
 
 # For kunit.py. On a loaded machine QEMU's emulated timer comes too late for the
-# kernel's test of it, which then panics.
+# kernel's test of it, which then panics. Plans and results are looked for where lines begin.
 # shellcheck disable=SC2034 # for those who source this
-boot_args=(--qemu_args='-smp 2' --kernel_args=no_timer_check)
+boot_args=(--qemu_args='-smp 2' --kernel_args=no_timer_check --kernel_args=printk.time=0)
 
 # From Linux 7 on it prefers KVM. A machine can have a /dev/kvm that carries no kernel
 # through its boot, so give it a QEMU that always emulates.
