@@ -40,7 +40,8 @@ set -E
 trap 'failed_at=${BASH_SOURCE[0]#"$root/"}:$LINENO' ERR
 trap 'ended $? "$BASH_COMMAND"' EXIT
 ended() { # <status> <the last command>
-	trap - EXIT
+	trap - EXIT ERR
+	set +e
 	eval "$at_exit"
 	case $1,$2 in
 	0,* | $said,* | *,exit*) ;;
