@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # they come from those who source it
 # For those that take a package from another Debian than that of this machine: an apt of
 # our own below out/. Nothing is installed: the lists, settings and packages of this
 # machine stay as they are. Sourced after lib.sh.
