@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What debug kernels check of those who call the mmu_notifier and those it
- * calls.
- */
+/* Checks of callers and subscribers of the mmu_notifier, in debug kernels. */
 
 /**
  * DOC: rules that debug kernels hold everybody to
  *
- * **Callers**, in mmu_notifier_debug_start() and mmu_notifier_debug_end(): that
- * they hold a lock of a kind which registration passes through, that the range
- * is not empty, and that each end has its start. A range remembers what its
- * start was called with. An end that says something else is reported, and
- * carried out with what start said, so that no count goes to the wrong mm.
+ * **Callers**, in mmu_notifier_debug_start() and mmu_notifier_debug_end(): each
+ * must hold a lock of a kind that registration passes through, its range must
+ * not be empty, and each end must have its start. A range remembers what its
+ * start was called with. If an end differs, it is reported and carried out with
+ * what start said, so that no count goes to the wrong mm.
  *
  * **Subscribers**, by lockdep. Around each callback there are two maps, held by
  * nobody for long but part of every chain of locks::
@@ -32,9 +29,8 @@
  * which only spinning is allowed, and no lock leads to it: those callbacks can
  * be called from anywhere and take fewer locks than others.
  *
- * **Paths that are seldom taken**, by debugfs: mmu_notifier/inject_every has
- * sections followed by spurious ones, and fail_mmu_notifier has non-blockable
- * starts declined.
+ * **Paths that are seldom taken**, by debugfs: mmu_notifier/inject_every adds
+ * spurious sections, and fail_mmu_notifier declines non-blockable starts.
  */
 
 #include <linux/array_size.h>
@@ -80,7 +76,10 @@
  */
 static const struct lock_class_key *mn_cover_keys[5];
 static unsigned int mn_nr_cover_keys;
-/* All but that of hugetlbfs, which has no files before */
+/*
+ * All keys are known, except that of hugetlbfs, which has no files before
+ * late_initcall().
+ */
 static bool mn_cover_primed;
 
 /*
@@ -109,7 +108,7 @@ static bool mn_caller_covered(void)
 #endif
 
 /**
- * mmu_notifier_debug_start - check who opens a section
+ * mmu_notifier_debug_start - check the caller that opens a section
  * @range: the section
  *
  * Context: That of mmu_notifier_invalidate_range_start(), whether or not
@@ -142,7 +141,7 @@ void mmu_notifier_debug_decline(struct mmu_notifier_range *range)
 }
 
 /**
- * mmu_notifier_debug_end - check who closes a section, and mend it
+ * mmu_notifier_debug_end - check the caller that closes a section
  * @range: the section
  *
  * Context: That of mmu_notifier_invalidate_range_end(), whether or not anybody
@@ -170,7 +169,10 @@ void mmu_notifier_debug_end(struct mmu_notifier_range *range)
 /* Subscribers */
 
 #ifdef CONFIG_LOCKDEP
-/* Lockdep wants one name per key, and keeps the pointer: so do we. */
+/*
+ * Lockdep requires one name per key and keeps the pointer, so a name is never
+ * freed.
+ */
 struct mn_ops_name {
 	struct hlist_node node;
 	const void *ops;
@@ -202,7 +204,10 @@ static const char *mn_ops_name(const void *ops)
 	return known->name;
 }
 
-/* Lockdep takes addresses as keys that stay, or that it hears of when they go. */
+/*
+ * Lockdep accepts only static memory as a key: of the kernel, or of a module,
+ * as it is notified when a module is unloaded.
+ */
 static bool mn_ops_static(const void *ops)
 {
 	unsigned long addr = (unsigned long)ops;
@@ -231,7 +236,7 @@ static void mn_init_maps(struct mn_maps *maps, const void *ops)
 }
 #endif
 
-/* @mn has its ops, and nobody calls them yet. */
+/* Called when @mn has its ops, before any of them is called */
 void mn_debug_subscribe(struct mmu_notifier *mn)
 {
 	mn_init_maps(&mn->maps, mn->ops);
@@ -250,8 +255,8 @@ static void __init mn_prime_map(void)
 }
 
 /*
- * The lock that was taken last may be held around an invalidation, and
- * registration passes through those of its class.
+ * Record the lock that was taken last as one that may be held around an
+ * invalidation, and that registration passes through.
  */
 static void __init mn_prime_cover(void)
 {
@@ -388,7 +393,7 @@ static int __init mn_fail_debugfs_init(void)
 late_initcall(mn_fail_debugfs_init);
 #endif
 
-/* A section to be repeated from a context that holds nothing. */
+/* A section to repeat from a context that holds no other lock */
 struct mn_injection {
 	struct work_struct work;
 	struct mm_struct *mm;
@@ -429,9 +434,9 @@ static void mn_inject_work(struct work_struct *work)
 }
 
 /*
- * Have every Nth section repeated: to a subscriber an unneeded CLEAR is as good
- * as any. The events that end something, which a driver may believe, are not
- * made up. What is lost for want of memory is not missed.
+ * Repeat every Nth section as MMU_NOTIFY_CLEAR, which a driver must tolerate at
+ * any time. Events that end something are not injected, as a driver may act on
+ * them. Without memory the injection is skipped.
  */
 void mn_debug_inject(const struct mmu_notifier_range *range)
 {

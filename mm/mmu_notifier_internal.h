@@ -38,14 +38,16 @@ struct fault_attr;
 struct task_struct;
 
 /*
- * What a section (one invalidate_range_start()/end() pair) remembers in
- * mmu_notifier_range.flags, beside STARTED: its slot, or for want of one the
- * generation of waiters that it began in; whether it stays outside of the SRCU
- * domain; whether it looks at the tree; whether somebody has a start and an end
- * on the hlist; which of the two lists it walks; its index in the domain.
+ * Bits of mmu_notifier_range.flags that a section (one
+ * invalidate_range_start()/end() pair) sets beside STARTED: its slot or, if it
+ * is unslotted, the generation of waiters in which it began; whether it stays
+ * outside of the SRCU domain; whether it walks the tree; whether a subscriber
+ * on the hlist has a start or an end; which of the two lists it walks; its
+ * index in the domain.
  *
- * The phase, which says which list, is the offset in bytes of that list from
- * the first one, and of its link from the first link in struct mmu_notifier.
+ * The phase selects one of the two lists. Its value is an offset in bytes: of
+ * that list from hlist[0], and of the link for that list from link[0] in struct
+ * mmu_notifier.
  */
 #define MN_RANGE_ITREE		BIT(2)
 #define MN_RANGE_PHASE		((unsigned int)sizeof(struct hlist_node))
@@ -66,13 +68,17 @@ struct task_struct;
 				 MN_RANGE_SRCU_IDX)
 
 static_assert(!(MN_RANGE_PHASE & ~(BIT(3) | BIT(4))));
-/* Each waiter is a task of its own, so generations do not wrap. */
+/*
+ * Each waiter is a task, so there are never more waiters than MN_RANGE_SLOT can
+ * number.
+ */
 static_assert(BIT(22) >= PID_MAX_LIMIT);
 
 /*
- * The life of a struct mmu_notifier, under mmu_notifier_subscriptions.lock.
- * Whoever takes a live one off the list of those that are owed a ->release
- * calls it, except for the last put.
+ * States of a struct mmu_notifier, changed under
+ * mmu_notifier_subscriptions.lock. Whoever takes a live one off the list
+ * subs->owed must call its ->release; only the last put takes it off without a
+ * call.
  */
 enum mn_state {
 	MN_UNUSED,	/* zeroed memory; never registered */
@@ -82,29 +88,33 @@ enum mn_state {
 };
 
 /*
- * In mmu_notifier_subscriptions.flags, beside MN_RANGE_TAKEN: ops that a
- * subscriber on the mm implements. MN_RANGE_HAS_START and _END say so of the
- * other two.
+ * In mmu_notifier_subscriptions.flags, beside MN_RANGE_TAKEN: which ops at
+ * least one subscriber of the mm implements. MN_RANGE_HAS_START and
+ * MN_RANGE_HAS_END say the same of start and end.
  */
 #define MN_OP_CLEAR_FLUSH_YOUNG	BIT(8)
 #define MN_OP_CLEAR_YOUNG	BIT(9)
 #define MN_OP_TEST_YOUNG	BIT(10)
 #define MN_OP_ARCH_INVALIDATE	BIT(11)
-/* An interval was inserted, or may be: every section looks at the tree. */
+/*
+ * Set before the first interval is inserted: from then on every section walks
+ * the tree.
+ */
 #define MN_ITREE_ENABLED	BIT(12)
 #define MN_OPS_OF_HLIST		(MN_OP_CLEAR_FLUSH_YOUNG | MN_OP_CLEAR_YOUNG | \
 				 MN_OP_TEST_YOUNG | MN_OP_ARCH_INVALIDATE | \
 				 MN_RANGE_HAS_START | MN_RANGE_HAS_END)
 
-/* Slots per mm, if there are so many CPUs: the bits of the member used */
+/* Most slots per mm: the number of bits of mmu_notifier_subscriptions.used */
 #define MN_SLOTS_MAX	BITS_PER_LONG
 
-/* Intervals that a section collects at a time before it calls them */
+/* Number of intervals that a section collects before it calls them */
 #define MN_BATCH	8
 
 /**
  * struct mn_slot - where a running section publishes its range, for waiters
- * @state: MN_SLOT_*, and above these bits a count of the sections so far
+ * @state: MN_SLOT_*, and above these bits the number of sections that have
+ *	used the slot
  * @start: first address
  * @last: last address
  *
@@ -122,7 +132,8 @@ enum mn_state {
  *	 |  srcu_read_unlock() before the look whether anybody waits
  *	free
  *
- * Each CPU prefers a slot of its own, so no two of them share a cache line.
+ * Each CPU prefers a slot of its own, and each slot has a cache line of its
+ * own.
  */
 struct mn_slot {
 	unsigned long state;
@@ -137,7 +148,10 @@ struct mn_slot {
 #define MN_SLOT_ALL		(MN_SLOT_BUSY | MN_SLOT_WAITED)
 #define MN_SLOT_ONE		BIT(3)	/* of the count */
 
-/* One of the two lists of an mm, as far from the other as two links are */
+/*
+ * One of the two lists of an mm. Aligned so that the lists are as far apart as
+ * the two links in struct mmu_notifier.
+ */
 struct mn_list {
 	struct hlist_head head;
 } __aligned(sizeof(struct hlist_node));
@@ -149,35 +163,41 @@ struct mn_list {
  * @flags: MN_RANGE_TAKEN and MN_RANGE_ALONE for sections that begin now, and
  *	MN_OP_*; written under @lock
  * @nr_slots: in @slot, a power of two
- * @slot: where running sections are
+ * @slot: the slots of running sections
  * @hlist: the subscribers, twice: see mmu_notifier.c
  * @changes: odd while the tree changes; under @lock
  * @itree: interval subscriptions; changed under @lock
- * @used: which of @slot were ever taken
+ * @used: bitmap of the slots that were ever claimed
  * @unslotted: sections that found no free slot; written under @lock
- * @itree_ready: no section is left that does not look at the tree
- * @lock: a leaf; protects what this says of the others
- * @numbers: the last number that an insert, or a section without a slot, got
- * @generation: counts those that were put on @waiters; under @lock
- * @waiters: those that wait for unslotted sections, the latest first; under
- *	@lock
- * @wq: who waits for a section or a ->release
+ * @itree_ready: every running section walks the tree, so an insert need
+ *	not wait
+ * @lock: innermost lock; protects the members that are marked "under
+ *	@lock"
+ * @numbers: the last number given to an insert or to an unslotted section;
+ *	under @lock
+ * @generation: number of waiters ever added to @waiters; under @lock
+ * @waiters: waiters for unslotted sections, the latest first; under @lock
+ * @wq: wait queue for the end of sections and of ->release calls
  * @mm: whose structure this is
  * @switching: held while the two lists differ; inside mmap_lock
  * @has_domain: @srcu is initialised; written under @switching
- * @hlist_used: somebody was on the lists; set under @switching and @lock
+ * @hlist_used: the lists have had a subscriber; set under @switching and
+ *	@lock
  * @dead: exit has emptied the lists; under @switching
- * @drained: no section is left that began before this was published; under
- *	mmap_lock held for write
- * @owed: live subscribers, by their member queue; under @lock
+ * @drained: no section is running that began before this structure was
+ *	installed; under mmap_lock held for write
+ * @owed: live subscribers, whose ->release is still to be called, linked
+ *	by queue; under @lock
  * @put: subscribers that wait for @put_work, by the same member; under @lock
  * @put_work: frees what is on @put; has a reference to @mm while it is queued or
  *	runs
  * @destroy_work: frees this
- * @releasing: unregistrations that are calling ->release; under @lock
- * @exit_mn: whose ->release exit is calling; set under @lock
+ * @releasing: number of mmu_notifier_unregister() calls that are inside
+ *	->release; under @lock
+ * @exit_mn: the subscriber whose ->release exit is calling, or NULL; set
+ *	under @lock
  * @exit_task: the task that calls ->release for exit
- * @open: sections, in debug kernels
+ * @open: number of open sections, in debug kernels
  *
  * Installed once, by a compare-and-exchange of mm->notifier_subscriptions, and
  * freed with the last reference to the mm.
@@ -301,8 +321,8 @@ static inline u64 mn_trace_clock(bool traced)
 extern struct lockdep_map mn_section_map;
 
 /*
- * Brackets every wait for sections of an mm: lockdep reports a caller that
- * holds what a section needs, or is in one.
+ * Called before every wait for sections of an mm, so that lockdep reports a
+ * caller that is inside a section or holds a lock that a section takes.
  */
 static inline void mn_sync_sections(void)
 {
@@ -311,8 +331,8 @@ static inline void mn_sync_sections(void)
 
 /*
  * For the map of sections or that of ->release. Read-recursive, as they nest in
- * one task. A trylock, as no reader waits: so what is held before and what is
- * taken inside are tied directly, too.
+ * one task. Acquired as by a trylock, since no reader waits; so locks that are
+ * held before and those that are taken inside are tied directly.
  */
 static inline void mn_map_acquire(struct lockdep_map *map)
 {
@@ -354,8 +374,9 @@ static inline void mn_debug_sleeping_release(struct mmu_notifier *mn)
 }
 
 /*
- * A trylock, so that no lock leads to the map. Where lockdep does not check
- * wait types, a read-side critical section of RCU reports what sleeps.
+ * Acquired as by a trylock, so that lockdep adds no dependency from the
+ * caller's locks to the map. Where lockdep does not check wait types,
+ * rcu_read_lock() makes a callback that sleeps reported.
  */
 static inline void mn_debug_spinning_acquire(struct mmu_notifier *mn)
 {
@@ -423,7 +444,10 @@ static inline bool mn_debug_fail_start(void)
 }
 #endif
 
-/* Whether a callback may sleep; debug kernels enforce the promise of the ops */
+/*
+ * Whether a callback may sleep. Debug kernels enforce
+ * MMU_NOTIFIER_NEVER_SLEEPS.
+ */
 static inline bool mn_may_sleep(const struct mmu_notifier_range *range,
 				unsigned int ops_flags)
 {

@@ -1126,6 +1126,18 @@ LK_CASE(i_mmap_section_without_vma_right, false)
 	lk_unregister();
 }
 
+/* Lockdep has tied mmap_lock to callbacks, whatever this caller holds. */
+LK_CASE(mmap_lock_in_i_mmap_section_wrong, true)
+{
+	address_space_init_once(&lk_mapping);
+	lk_in_start = lk_take_mmap_lock;
+	lk_register();
+	i_mmap_lock_read(&lk_mapping);
+	lk_rmap_section();
+	i_mmap_unlock_read(&lk_mapping);
+	lk_unregister();
+}
+
 LK_CASE(i_mmap_section_over_another_vma_right, false)
 {
 	address_space_init_once(&lk_mapping);
@@ -1517,6 +1529,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(section_without_lock_right),
 	KUNIT_CASE(section_under_anon_vma_lock_right),
 	KUNIT_CASE(i_mmap_section_without_vma_right),
+	KUNIT_CASE(mmap_lock_in_i_mmap_section_wrong),
 	KUNIT_CASE(i_mmap_section_over_another_vma_right),
 	KUNIT_CASE(hugetlb_section_without_vma_right),
 	KUNIT_CASE(anon_vma_section_without_vma_right),
