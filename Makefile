@@ -8,7 +8,7 @@ $(foreach name,CASE CONFIG KDIR M MINUTES SIGNOFF SUITE TEST TRAILERS V,\
 	$(if $(filter-out undefined,$(origin $(name))),$(eval export $(name))))
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage bench bench-quick bench-native native-stress rcutorture users cocci docs module series bisect fixes fixes-test install clean
+	coverage litmus bench bench-quick bench-native native-stress rcutorture users cocci docs module series bisect fixes fixes-test install clean
 
 # A line with two # before a target opens a group of targets
 help: ## list the targets
@@ -105,6 +105,10 @@ coverage: ## lines and branches of the core that KUnit and the selftests reach (
 	@harness/fetch
 	@harness/overlay
 	@harness/coverage
+
+litmus: ## have herd7 check the core's promises by the kernel's memory model, wrong variants too
+	@harness/fetch
+	@harness/litmus
 
 models: ## have spin verify the models of the core, and refute their mistakes (2 min)
 	@harness/models
