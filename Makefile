@@ -106,7 +106,7 @@ coverage: ## lines and branches of the core that KUnit and the selftests reach (
 	@harness/overlay
 	@harness/coverage
 
-litmus: ## have herd7 check the core's promises by the kernel's memory model, wrong variants too
+litmus: ## have herd7 check the core by the kernel's memory model, and refute weaker ones (1 min)
 	@harness/fetch
 	@harness/litmus
 

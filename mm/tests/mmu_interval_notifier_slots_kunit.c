@@ -42,6 +42,17 @@ static void crowd_ends(struct kunit *test, struct mn_crowd *crowd)
 		KUNIT_EXPECT_TRUE(test, mn_section_ends(crowd->sections[--crowd->nr]));
 }
 
+/* What @thread does takes until the end of @section, which begins first. */
+static void expect_waits_for(struct kunit *test, struct mn_thread *thread,
+			     struct mn_section *section)
+{
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(thread);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+}
+
 /* So many sections elsewhere that some of them are unslotted */
 static struct mn_crowd *crowd_begins(struct kunit *test, struct mn_mm *m)
 {
@@ -271,11 +282,7 @@ static void remove_waits_for_the_section_that_it_meets(struct kunit *test)
 	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
 	struct mn_thread *remove = mn_thread(test, mn_remove, x);
 
-	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
-	mn_thread_run(remove);
-	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	expect_waits_for(test, remove, section);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
 }
 
@@ -540,11 +547,7 @@ static void first_insert_after_hlist_waits_for_sections(struct kunit *test)
 	struct mn_thread *insert = mn_thread(test, mn_insert, x);
 
 	mn_unregister(a);
-	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
-	mn_thread_run(insert);
-	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(insert));
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(insert));
+	expect_waits_for(test, insert, section);
 	KUNIT_ASSERT_EQ(test, x->ret, 0);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
 	mn_whole_section(m, 1);
@@ -572,11 +575,7 @@ static void register_after_release_only_waits_for_sections(struct kunit *test)
 	struct mn_thread *thread = mn_thread(test, other_comes_instead, r);
 
 	r->other = a;
-	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
-	mn_thread_run(thread);
-	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(thread));
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
-	KUNIT_EXPECT_TRUE(test, mn_thread_ends(thread));
+	expect_waits_for(test, thread, section);
 	KUNIT_ASSERT_EQ(test, a->ret, 0);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "rR");
 	mn_whole_section(m, 1);
