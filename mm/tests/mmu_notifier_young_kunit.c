@@ -387,13 +387,17 @@ static void flush_for_long(void *arg)
 	rcu_read_unlock();
 }
 
+static void need_two_cpus(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU cannot flush and do anything else");
+}
+
 static struct flusher *flusher_begins(struct kunit *test,
 				      struct mn_thread **thread)
 {
 	struct flusher *flusher = mn_alloc(test, sizeof(*flusher));
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "one CPU cannot flush and register");
 	init_completion(&flusher->in);
 	*thread = mn_thread_start(test, flush_for_long, flusher);
 	KUNIT_EXPECT_TRUE(test, wait_for_completion_timeout(&flusher->in,
@@ -429,15 +433,19 @@ static void first_arch_invalidate_waits_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 
+	need_two_cpus(test);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
 }
 
 static void first_arch_invalidate_beside_others_waits_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
-	struct mn_sub *b = mn_registered_ops(test, m, 'b', &young_ops);
-	struct mn_int *x = mn_inserted(test, m, 'x', 5, 1);
+	struct mn_sub *b;
+	struct mn_int *x;
 
+	need_two_cpus(test);
+	b = mn_registered_ops(test, m, 'b', &young_ops);
+	x = mn_inserted(test, m, 'x', 5, 1);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
 	/* And once more, as the one before has left. */
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
@@ -445,12 +453,47 @@ static void first_arch_invalidate_beside_others_waits_for_flushes(struct kunit *
 	mn_unregister(b);
 }
 
-/* To these a flush is of no concern. */
+/* Until the flush is over it may call the subscriber. */
+static void expect_leaves_after_flush(struct kunit *test,
+				      void (*leave)(void *arg), void *arg)
+{
+	struct mn_thread *leaver = mn_thread(test, leave, arg), *thread;
+	struct flusher *flusher = flusher_begins(test, &thread);
+
+	mn_thread_run(leaver);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(leaver));
+	flusher_ends(test, flusher, thread);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(leaver));
+}
+
+static void unregister_of_arch_invalidate_waits_for_flushes(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+
+	need_two_cpus(test);
+	expect_leaves_after_flush(test, mn_unregister,
+				  mn_registered_ops(test, m, 'a', &tlbs_ops));
+}
+
+static void exit_with_arch_invalidate_waits_for_flushes(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a;
+
+	need_two_cpus(test);
+	a = mn_registered_ops(test, m, 'a', &tlbs_ops);
+	expect_leaves_after_flush(test, mn_exit, m);
+	/* Exit has emptied the lists; it may have left a reader behind. */
+	expect_leaves_after_flush(test, mn_unregister, a);
+}
+
+/* A flush does not concern these. */
 static void others_do_not_wait_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *b;
 
+	need_two_cpus(test);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &mn_ops), false);
 	b = mn_registered_ops(test, m, 'b', &young_ops);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &young_ops), false);
@@ -474,6 +517,8 @@ static struct kunit_case mn_young_cases[] = {
 	KUNIT_CASE(ops_are_forgotten_with_the_last_of_them),
 	KUNIT_CASE(first_arch_invalidate_waits_for_flushes),
 	KUNIT_CASE(first_arch_invalidate_beside_others_waits_for_flushes),
+	KUNIT_CASE(unregister_of_arch_invalidate_waits_for_flushes),
+	KUNIT_CASE(exit_with_arch_invalidate_waits_for_flushes),
 	KUNIT_CASE(others_do_not_wait_for_flushes),
 	{}
 };
