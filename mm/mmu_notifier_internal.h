@@ -240,8 +240,6 @@ struct mmu_notifier_subscriptions {
 #endif
 };
 
-extern struct workqueue_struct *mn_wq;
-
 struct mmu_notifier_subscriptions *mn_subscriptions_get(struct mm_struct *mm);
 void mn_await_domain(struct mmu_notifier_subscriptions *subs);
 void mn_drain_uncounted(struct mm_struct *mm);

@@ -461,6 +461,9 @@ static void *run_works(void *arg)
 	return NULL;
 }
 
+/* All work is done by one thread. */
+struct workqueue_struct *system_unbound_wq;
+
 struct workqueue_struct *alloc_workqueue(const char *name, int flags, int max, ...)
 {
 	static struct workqueue_struct wq;

@@ -525,6 +525,7 @@ struct workqueue_struct { int unused; };
 #define WQ_MEM_RECLAIM		0
 #define WQ_MAX_ACTIVE		0
 struct workqueue_struct *alloc_workqueue(const char *name, int flags, int max, ...);
+extern struct workqueue_struct *system_unbound_wq;
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
 bool flush_work(struct work_struct *work);
 void flush_workqueue(struct workqueue_struct *wq);

@@ -548,6 +548,27 @@ static void hlist_goes_beside_a_section(struct kunit *test)
 	mn_remove(x);
 }
 
+/* It is in the domain and has a slot, and its end wakes both. */
+static void section_in_the_domain_wakes_those_who_wait(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_int *y = mn_inserted(test, m, 'y', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *remove = mn_thread(test, mn_remove, y), *begin;
+
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	begin = begin_blocks(test, x);
+	mn_thread_run(remove);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(remove));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(begin));
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
+	mn_remove(x);
+	mn_unregister(a);
+}
+
 /* It is in the domain, and has not looked at the tree. */
 static void first_insert_after_hlist_waits_for_sections(struct kunit *test)
 {
@@ -639,6 +660,7 @@ static struct kunit_case mn_slots_cases[] = {
 	KUNIT_CASE(first_register_beside_intervals_waits_for_unslotted),
 	KUNIT_CASE(hlist_comes_and_goes_beside_intervals),
 	KUNIT_CASE(hlist_goes_beside_a_section),
+	KUNIT_CASE(section_in_the_domain_wakes_those_who_wait),
 	KUNIT_CASE(first_insert_after_hlist_waits_for_sections),
 	KUNIT_CASE(register_after_release_only_waits_for_sections),
 	KUNIT_CASE(begin_waits_while_hlist_comes),

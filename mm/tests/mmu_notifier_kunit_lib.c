@@ -890,8 +890,6 @@ static void mn_test_free(void *data)
 	mmu_notifier_synchronize();
 	list_for_each_entry(m, &t->mms, all)
 		mn_mm_free(t, m);
-	/* And what the mms leave behind, so that a defect shows here. */
-	mmu_notifier_synchronize();
 	list_for_each_entry_safe(memory, next_memory, &t->memory, all)
 		kfree(memory);
 	kfree(t);
