@@ -18,114 +18,114 @@ help: ## list the targets
 ## Try it
 
 kunit: ## boot the KUnit suites in QEMU (SUITE=suite, CASE=suite.case, CONFIG=kasan, rt, arm64, ...)
-	@harness/kunit
+	@harness/kunit/kunit
 
 selftests: ## boot the selftests, ours and those of hmm, in QEMU (TEST=program or test)
-	@harness/selftests
+	@harness/selftests/selftests
 
 shell: ## a shell in that machine, or what is piped in (M=DIR: with the module in DIR)
-	@harness/shell
+	@harness/shell/shell
 
 torture: ## threads at random, against a model; then breaks to be noticed (MINUTES=5; 10 min)
-	@harness/torture
+	@harness/torture/torture
 
 prove: ## show that the defects of the base are there, and gone with the rework
-	@harness/fetch
-	@harness/overlay
-	@harness/prove
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/prove/prove
 
 bench: ## measure base and rework, one table (20 min)
-	@harness/fetch
-	@harness/overlay
-	@harness/bench
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/bench/bench
 
 bench-native: ## the same on this processor, in user space (3 min)
-	@harness/fetch
-	@harness/bench-native
+	@harness/common/fetch
+	@harness/native/bench-native
 
 ## Merge it
 
 install: ## apply the series to a kernel tree of yours: KDIR=DIR
-	@harness/install
+	@harness/series/install
 
 series: ## write the patches to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value", V=2)
-	@harness/series
+	@harness/series/series
 
 bisect: series ## build and boot the base with each prefix of the series (an hour)
-	@harness/bisect
+	@harness/series/bisect
 
 users: ## compile every in-tree user of the API against the rework, on four architectures
-	@harness/fetch
-	@harness/overlay
-	@harness/users
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/users/users
 
 fixes: ## write the fixes alone as a series, for who does not take the rework (1 min)
-	@harness/fixes
+	@harness/fixes/fixes
 
 fixes-test: ## show that the fixes mend the base, and compile what they change (30 min)
-	@harness/fixes --test
-	@CONFIG=rt harness/fixes --test
-	@harness/fixes --compile
+	@harness/fixes/fixes --test
+	@CONFIG=rt harness/fixes/fixes --test
+	@harness/fixes/fixes --compile
 
 ## Write a driver
 
 docs: ## render the page for authors to out/docs/BASE/mm/mmu_notifier.html (2 min)
-	@harness/fetch
-	@harness/overlay
-	@harness/docs
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/check/docs
 
 module: ## the model driver as an external module for Debian's own kernel 6.12 (10 s)
-	@harness/module
+	@harness/module/module
 
 cocci: ## static rules for drivers, over all users in the base: findings and verdicts (2 min)
-	@harness/fetch
-	@harness/cocci
+	@harness/common/fetch
+	@harness/cocci/cocci
 
 lockdep: ## break each rule on base and rework, a boot each: who notices? (CASE=name)
-	@harness/lockdep
-	@harness/splats
+	@harness/lockdep/lockdep
+	@harness/lockdep/splats
 
 ## Develop the rework
 
 test: ## check, kunit, KASAN, selftests, torture, lockdep in part, counts, native-stress (25 min)
-	@harness/test
+	@harness/test/test
 
 check: ## static checks: style, two compilers, five architectures, docs, our commands (10 min)
-	@harness/test check
+	@harness/test/test check
 
 matrix: ## make kunit in each CONFIG, one table (an hour)
-	@harness/matrix
+	@harness/kunit/matrix
 
 mutants: ## break the core in one place after the other: do the suites notice? (an hour)
-	@harness/fetch
-	@harness/overlay
-	@harness/mutants
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/mutants/mutants
 
 coverage: ## lines and branches of the core that KUnit and the selftests reach (10 min)
-	@harness/fetch
-	@harness/overlay
-	@harness/coverage
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/coverage/coverage
 
 litmus: ## have herd7 check the core by the kernel's memory model, and refute weaker ones (1 min)
-	@harness/fetch
-	@harness/litmus
+	@harness/common/fetch
+	@harness/models/litmus
 
 models: ## have spin verify the models of the core, and refute their mistakes (2 min)
-	@harness/models
+	@harness/models/models
 
 rcutorture: ## the kernel's torture test of SRCU with what the last patch adds (MINUTES=5; 10 min)
-	@harness/fetch
-	@harness/overlay
-	@harness/rcutorture
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/torture/rcutorture
 
 bench-quick: ## count the instructions of the rework: not more than expected (5 min)
-	@harness/fetch
-	@harness/overlay
-	@harness/bench --quick
+	@harness/common/fetch
+	@harness/common/overlay
+	@harness/bench/bench --quick
 
 native-stress: ## threads at random in user space, under two sanitizers (1 min)
-	@harness/fetch
-	@harness/native-stress
+	@harness/common/fetch
+	@harness/native/native-stress
 
 clean: ## remove what was built and the trees it was built from
 	rm -rf out/build out/tree
