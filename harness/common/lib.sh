@@ -130,6 +130,12 @@ our_steps() {
 		\( -path "series/steps/$base/*" -o ! -path 'series/steps/*/*' \)) | sort
 }
 
+# The recipes of this base, see harness/series/compose, as paths below the repo
+our_recipes() {
+	(cd "$root" && find series/recipes -type f \
+		\( -path "series/recipes/$base/*" -o ! -path 'series/recipes/*/*' \)) | sort
+}
+
 # The files that an edit or patch changes
 patched_files() { sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$1" | sort -u; }
 
@@ -143,11 +149,25 @@ manifest() {
 	while read -r line; do
 		case $line in
 		'' | '#'*) ;;
+		stage\ *) ;;
 		patch\ *) message=series/messages/${line#patch } ;;
-		series/edits/"$base"/* | series/steps/"$base"/*) echo "$message $line" ;;
-		series/edits/* | series/steps/*/*) ;;
+		series/*/"$base"/*) echo "$message $line" ;;
+		series/edits/* | series/steps/*/* | series/recipes/*/*) ;;
 		*/) our_files | sed -n "s|^$line|$message &|p" ;;
 		*) echo "$message $line" ;;
+		esac
+	done <"$root/series/manifest"
+}
+
+# The stages of the series in order, and the patches of this base in each:
+# "<stage> <message file>"
+stages() {
+	local stage=none verb word present
+	present=$(manifest | cut -d' ' -f1)
+	while read -r verb word; do
+		case $verb in
+		stage) stage=$word ;;
+		patch) ! grep -qx "series/messages/$word" <<<"$present" || echo "$stage series/messages/$word" ;;
 		esac
 	done <"$root/series/manifest"
 }

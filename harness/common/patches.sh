@@ -84,13 +84,13 @@ check_changes() { # <folder>
 	done
 }
 
-format_patches() { # <directory> <cover letter> <where the patches go>
-	local cover reroll=()
+format_patches() { # <directory> <cover letter> <where the patches go> [<from>..<branch>]
+	local cover reroll=() range=${4:-base..series}
 	[ "$version" = 1 ] || reroll=(-v "$version")
-	git -C "$1" config branch.series.description "$(text "$root/$2"; changes "$root/${2%/*}/changes")"
+	git -C "$1" config "branch.${range#*..}.description" "$(text "$root/$2"; changes "$root/${2%/*}/changes")"
 	# -B: of a file that is written anew all lines go and come, instead of braces that happen to stay
 	git -C "$1" format-patch -q --cover-letter --cover-from-description=subject --no-renames -B \
-		--zero-commit --no-signature "${reroll[@]}" -o "$3" base..series
+		--zero-commit --no-signature "${reroll[@]}" -o "$3" "$range"
 	cover=$(echo "$3"/*0000-cover-letter.patch)
 	# the cover letter is dated by the clock, the patches are not
 	sed -i "s/^Date: .*/Date: $(date -R -u -d "@$seconds")/" "$cover"
