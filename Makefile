@@ -48,7 +48,7 @@ bench-native: ## the same on this processor, in user space (3 min)
 install: ## apply the series to a kernel tree of yours: KDIR=DIR
 	@harness/series/install
 
-series: ## write the patches to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value", V=2)
+series: ## write the patches to out/series/BASE (SIGNOFF="Name <mail>", TRAILERS="Key: value", V=2, STAGE=2)
 	@harness/series/series
 
 bisect: series ## build and boot the base with each prefix of the series (an hour)
