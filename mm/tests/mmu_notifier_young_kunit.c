@@ -387,10 +387,13 @@ static void flush_for_long(void *arg)
 	rcu_read_unlock();
 }
 
-static void need_two_cpus(struct kunit *test)
+static void need_cpu_for_flush(struct kunit *test)
 {
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "one CPU cannot flush and do anything else");
+	/* It would turn the flusher into a real-time task that never sleeps. */
+	if (IS_ENABLED(CONFIG_RCU_BOOST))
+		kunit_skip(test, "RCU boosts the priority of its readers");
 }
 
 static struct flusher *flusher_begins(struct kunit *test,
@@ -433,7 +436,7 @@ static void first_arch_invalidate_waits_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
 }
 
@@ -443,7 +446,7 @@ static void first_arch_invalidate_beside_others_waits_for_flushes(struct kunit *
 	struct mn_sub *b;
 	struct mn_int *x;
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	b = mn_registered_ops(test, m, 'b', &young_ops);
 	x = mn_inserted(test, m, 'x', 5, 1);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
@@ -470,7 +473,7 @@ static void unregister_of_arch_invalidate_waits_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	expect_leaves_after_flush(test, mn_unregister,
 				  mn_registered_ops(test, m, 'a', &tlbs_ops));
 }
@@ -480,7 +483,7 @@ static void exit_with_arch_invalidate_waits_for_flushes(struct kunit *test)
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *a;
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	a = mn_registered_ops(test, m, 'a', &tlbs_ops);
 	expect_leaves_after_flush(test, mn_exit, m);
 	/* Exit has emptied the lists; it may have left a reader behind. */
@@ -493,7 +496,7 @@ static void others_do_not_wait_for_flushes(struct kunit *test)
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *b;
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &mn_ops), false);
 	b = mn_registered_ops(test, m, 'b', &young_ops);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &young_ops), false);
