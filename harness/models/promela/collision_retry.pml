@@ -21,7 +21,7 @@
  * acquire may come late, and that a store stays in the buffer of its CPU, is said by
  * another order of the statements.
  *
- * Left out: two passes, cursors, and what a walk meets while the tree changes
+ * Left out: two passes, cursors, and what a walk finds while the tree changes
  * (batch_walk); addresses, of which only the overlap matters; how waiters are woken,
  * and more than one waiter for unslotted sections (wake_up); which slots were ever
  * used (tree_flags). Numbers do not wrap here.
@@ -33,7 +33,7 @@
  *  - after remove the interval is neither called nor touched nor in the tree;
  *  - begin waits for no section that began after it looked, and for none that does
  *    not overlap the interval, unslotted ones aside;
- *  - nobody waits for ever (no invalid end state), and nothing is left of sections.
+ *  - no process waits for ever (no invalid end state), and nothing is left of sections.
  */
 /* wrong: NO_WAIT_IN_BEGIN reads within a section, with the number of that section */
 /* wrong: READ_ONCE_OF_SLOT no acquire: what was read before the end passes for new */
@@ -42,19 +42,19 @@
 /* wrong: PLAIN_OPEN no release: the slot is open before its range is there */
 /* wrong: SKIP_LOOKING a section in its walk is not waited for, as it has no range yet */
 /* wrong: IGNORE_UNSLOTTED begin looks at the slots only */
-/* wrong: SEQ_AFTER_LOOK the number of a section that nobody has waited for */
+/* wrong: SEQ_AFTER_LOOK the number of a section that was not waited for */
 /* wrong: WAIT_FOR_NEWER begin waits for sections that began after it in the slot */
 /* wrong: WAIT_FOR_ALL begin waits for sections elsewhere */
 /* wrong: WAIT_FOR_NO_UNSLOTTED begin waits until no section at all is unslotted */
 /* wrong: COUNT_FOR_ALL the end of a later unslotted section counts for an earlier one */
-/* wrong: NO_GENERATION the end of an unslotted section counts for nobody */
+/* wrong: NO_GENERATION the end of an unslotted section counts for no waiter */
 /* wrong: NO_BARRIER_IN_INSERT begin finds no section, and that one no interval */
 /* wrong: INSERT_WITH_LAST_NUMBER of one that comes later in its walk: not noticed */
 /* wrong: NUMBER_WITHOUT_SLOT two slots have had the same number of sections */
 /* wrong: NUMBER_WITHOUT_COUNT each section in a slot has the same number */
 /* wrong: CLAIM_AFTER_WALK begin overlooks a section that has called already */
 /* wrong: END_BEFORE_CHANGE as a clear_bit() may be, which orders nothing */
-/* wrong: NO_UNDO a declined start leaves its slot taken: nobody goes on */
+/* wrong: NO_UNDO a declined start leaves its slot taken: no one goes on */
 /* wrong: NO_WAIT_IN_REMOVE called after remove */
 /* wrong: NO_BARRIER_IN_REMOVE a section that was not found in a slot finds the interval */
 /* wrong: NO_SET_SEQ a driver that does not call mmu_interval_set_seq() */

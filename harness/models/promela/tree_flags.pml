@@ -10,7 +10,7 @@
  * One subscriber with start and end registers, leaves and registers again. With it
  * run two tasks that run sections, each in a slot of its own; or one of these and one
  * or two tasks that insert the first intervals of the mm. A store to subs->flags may
- * stay in the buffer of its CPU until a full barrier or until somebody else takes
+ * stay in the buffer of its CPU until a full barrier or until another task takes
  * subs->lock.
  *
  * Left out: the installation of the structure (publish_drain); the lists, of which
@@ -23,12 +23,12 @@
  *  - when unregistration returns no section is running that does;
  *  - when an insert begins to change the tree no section is running without a slot,
  *    and none begins after that;
- *  - what such sections have changed is seen by those who read after the insert;
- *  - nobody enters a domain that is not initialised;
+ *  - what such sections have changed is seen by reads after the insert;
+ *  - no section enters a domain that is not initialised;
  *  - each section gives back the slot and the domain that it took, and no other.
  */
 /* wrong: NO_RECHECK flags of before the claim: neither section nor drain sees the other */
-/* wrong: NO_DRAIN who takes MN_RANGE_ALONE back waits for the domain only */
+/* wrong: NO_DRAIN taking MN_RANGE_ALONE back waits for the domain only */
 /* wrong: DRAIN_FIRST_ONLY only the first one drains: sections are alone again later */
 /* wrong: DRAIN_BEFORE_FLAGS a section begins alone after the drain */
 /* wrong: NO_BARRIER_IN_DRAIN looks at the slots while the flags are in the buffer */
@@ -59,7 +59,7 @@
 
 byte flags;
 bool lock;
-byte buffered, writer = NOBODY;	/* a store to flags by whom, not yet in memory */
+byte buffered, writer = NOBODY;	/* a store to flags and its task, not yet in memory */
 
 bool has_domain, itree_ready;
 bool mmap_lock, switching;
@@ -325,7 +325,7 @@ inline mmu_notifier_unregister()
 	mn_store_flags(0, LISTED);
 	mn_await_domain();
 	atomic { assert(open == 0); gone = true };
-	/* mn_hlist_forget_ops(): nobody else has them */
+	/* mn_hlist_forget_ops(): no other subscriber has them */
 	mn_store_flags(0, HAS_START);
 	barrier();
 	switching = false

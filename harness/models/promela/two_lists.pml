@@ -36,7 +36,7 @@
 /* wrong: NO_MUTEX two changes at once, without subs->switching */
 /* wrong: FORGET_WITHOUT_MUTEX B's removal forgets the ops of A, which comes meanwhile */
 /* wrong: FIRST_OPS_BEFORE_LISTS the first one is known before it is on the lists */
-/* wrong: FIRST_AGAIN nobody is on the lists any more, but they may still be walked */
+/* wrong: FIRST_AGAIN the lists are empty again, but they may still be walked */
 
 #include "srcu.h"
 

@@ -28,12 +28,12 @@
  * out: states of tasks; who else may be in the queue, as that only adds wake-ups.
  *
  * Properties:
- *  - nobody waits for ever (no invalid end state);
+ *  - no task waits for ever (no invalid end state);
  *  - a waiter is on the stack of its task only as long as that waits, and nobody
  *    touches it later;
  *  - each waits for the sections that it found, and for no other.
  */
-/* wrong: NO_WAKE_UP the change alone wakes nobody */
+/* wrong: NO_WAKE_UP the change alone wakes no task */
 /* wrong: WAITED_BY_STORE the bit is set in a slot that has been given back */
 /* wrong: LOOKS_THEN_FREES the end looks for the bit, and then gives the slot back */
 /* wrong: NO_SRCU_BARRIER the release is in the buffer when the end looks for waiters */
@@ -44,7 +44,7 @@
 /* wrong: ALL_WAITERS an unslotted section counts for those that came before it */
 /* wrong: UNSLOTTED_WITHOUT_LOCK two ends at once: one is not counted */
 /* wrong: LEAVE_WITHOUT_LOCK a waiter is gone while an end still looks at it */
-/* wrong: WAKE_UP_BEFORE_LEFT who looks in between sleeps for ever */
+/* wrong: WAKE_UP_BEFORE_LEFT a task that looks in between sleeps for ever */
 /* wrong: WAITQUEUE_ACTIVE a release is no full barrier: store buffering */
 
 mtype = { SLOT, UNSLOTTED, EXIT };
