@@ -44,6 +44,9 @@
 /* wrong: IGNORE_UNSLOTTED begin looks at the slots only */
 /* wrong: SEQ_AFTER_LOOK the number of a section that was not waited for */
 /* wrong: WAIT_FOR_NEWER begin waits for sections that began after it in the slot */
+/* wrong: SPIN_FOR_NEWER begin waits for the walks of such sections */
+/* wrong: LOOK_AFTER_WAIT begin looks into the next slot when it has waited for the first */
+/* wrong: COUNT_AFTER_WAIT the unslotted ones are counted when it has waited for a slot */
 /* wrong: WAIT_FOR_ALL begin waits for sections elsewhere */
 /* wrong: WAIT_FOR_NO_UNSLOTTED begin waits until no section at all is unslotted */
 /* wrong: COUNT_FOR_ALL the end of a later unslotted section counts for an earlier one */
@@ -341,6 +344,12 @@ inline mmu_interval_notifier_insert()
 
 #define same(i) (slot_state[i] != FREE && slot_count[i] == seen[i])
 
+#ifdef SPIN_FOR_NEWER
+#define walks(i) (slot_state[i] == LOOKING)
+#else
+#define walks(i) (slot_state[i] == LOOKING && same(i))
+#endif
+
 /* Whether to wait for the section in slot i: seen[i], or 0 */
 inline mn_slot_overlaps(i)
 {
@@ -362,15 +371,18 @@ inline mn_slot_overlaps(i)
 		fi;
 #else
 		/* Spins */
-		atomic {
-			slot_state[i] != LOOKING || !same(i) ->
+		if
+		:: atomic {
+			!walks(i) ->
 			if
 			:: !same(i) -> seen[i] = 0
 			:: else
 			fi;
 			acquire_of_slot();
 			read_early()
-		};
+		   }
+		:: walks(i) && !same(i) -> assert(false)
+		fi;
 #endif
 		if
 		:: seen[i] == 0
@@ -464,20 +476,30 @@ inline mn_itree_busy()
 	wait_unslotted = false
 }
 
-inline mn_itree_wait()
+inline mn_waiter_add()
 {
-	look_at_unslotted(wait_unslotted);
 	if
 	:: wait_unslotted ->
-		/* mn_waiter_add() */
 		atomic {
 			left = unslotted;
 			generation = 1 - generation;
 			waiter = true
 		}
 	:: else
-	fi;
+	fi
+}
+
+inline mn_itree_wait()
+{
+	look_at_unslotted(wait_unslotted);
+#ifndef COUNT_AFTER_WAIT
+	mn_waiter_add();
+#endif
 	mn_slot_overlaps(0);
+#ifdef LOOK_AFTER_WAIT
+	looked = in_begin;
+	mn_slot_wait(0);
+#endif
 	if
 	:: nr_slots == 2 -> mn_slot_overlaps(1)
 	:: else
@@ -485,6 +507,9 @@ inline mn_itree_wait()
 	looked = in_begin;
 	mn_slot_wait(0);
 	mn_slot_wait(1);
+#ifdef COUNT_AFTER_WAIT
+	mn_waiter_add();
+#endif
 	if
 	:: wait_unslotted ->
 		/* mn_waiter_wait() */

@@ -26,6 +26,7 @@
 /* wrong: QUEUE_OUTSIDE_LOCK the item may be through, and the structure gone */
 /* wrong: QUEUE_BEFORE_ADD the item may find nothing, and does not run again */
 /* wrong: NO_REFERENCE destroyed while the item runs, or is queued in vain */
+/* wrong: GRAB_EACH_TIME one for an item that has one: the mm stays for ever */
 /* wrong: GRAB_OUTSIDE_LOCK the item may be through, and drops what was not taken */
 /* wrong: SYNCHRONIZE_PENDING_ONLY waits for what is queued, but not for what runs */
 
@@ -68,8 +69,12 @@ inline mmgrab()
 #ifndef NO_REFERENCE
 	atomic {
 		if
+#ifdef GRAB_EACH_TIME
+		:: true -> assert(mm_count > 0); mm_count++
+#else
 		:: fresh -> assert(mm_count > 0); mm_count++
 		:: else
+#endif
 		fi;
 		fresh = false
 	};
