@@ -91,7 +91,7 @@ lockdep: ## break each rule, a boot each: is it reported? (CASE=name)
 test: ## what a change has to pass; static checks meanwhile (25 min)
 	@harness/test/test
 
-check: ## static checks: style, compilers, docs, commands, litmus (12 min)
+check: ## static checks: style, compilers, docs, litmus (12 min)
 	@harness/test/test check
 
 matrix: ## make kunit in each CONFIG, one table (1 h)
