@@ -49,8 +49,8 @@ static void start_and_end_are_delivered_once(struct kunit *test)
 }
 
 /*
- * Where tasks are preempted at such points only, those who zap much memory rely
- * on them. The next request may come before the look at it, but not each time.
+ * With voluntary preemption, tasks that zap much memory rely on these points.
+ * The next request may come before the test looks, but not each time.
  */
 static void start_and_end_let_others_run(struct kunit *test)
 {
