@@ -63,7 +63,7 @@
  *
  * The reference from get_user_pages() is dropped when the entry is stored. From
  * then on only the invalidation callbacks keep the device from using pages that
- * belong to somebody else.
+ * have another owner.
  *
  * **Locks.** A callback runs within reclaim and under locks of mm, and must not
  * wait for either. So nothing is allocated under &tmn_mirror.device or

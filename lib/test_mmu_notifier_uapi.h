@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * What /dev/test_mmu_notifier understands. For tests alone, and may change.
+ * Interface of /dev/test_mmu_notifier. For tests only, and may change.
  *
  * The device has an MMU of its own. An open file mirrors ranges of the address
  * space of the process that opened it; each mirror has a shadow page table.
@@ -19,7 +19,7 @@
 #define TEST_MMU_NOTIFIER_INTERVAL	0x2
 #define TEST_MMU_NOTIFIER_TWO_PASS	0x4
 
-/* The most that one mirror covers: more is -E2BIG. */
+/* The largest mirror; a larger one fails with -E2BIG. */
 #define TEST_MMU_NOTIFIER_MAX_PAGES	0x40000
 
 /**
@@ -42,7 +42,7 @@ struct test_mmu_notifier_mirror {
 
 /* Write through the shadow instead of reading. */
 #define TEST_MMU_NOTIFIER_WRITE		0x1
-/* Use what the shadow has; do not take a page fault for what it has not. */
+/* Only use entries of the shadow; do not take page faults for missing ones. */
 #define TEST_MMU_NOTIFIER_NOFAULT	0x2
 
 /**
@@ -75,11 +75,11 @@ struct test_mmu_notifier_access {
  * @entries: how many pages the shadow has
  * @writable: how many of them the device may write
  * @stale: entries that show another page than the page table, or one where the
- *	page table has none. Not 0 means that somebody made a mistake.
+ *	page table has none. If it is not 0, driver or kernel made a mistake.
  * @stale_write: writable entries where the page table forbids writing
  *
- * Sound beside whatever changes the page table: what is counted as stale was so
- * at one moment.
+ * Correct while the page table changes, too: an entry that is counted as stale
+ * was stale at one moment.
  */
 struct test_mmu_notifier_check {
 	__u32 id;

@@ -10,8 +10,8 @@
  * start was called with. If an end differs, it is reported and carried out with
  * what start said, so that no count goes to the wrong mm.
  *
- * **Subscribers**, by lockdep. Around each callback there are two maps, held by
- * nobody for long but part of every chain of locks::
+ * **Subscribers**, by lockdep. Around each callback there are two maps. They are
+ * held for the callback only, but are part of every chain of locks::
  *
  *	__mmu_notifier_invalidate_range_start_map	whatever invalidates
  *	 |
@@ -25,7 +25,7 @@
  * then on lockdep knows whether the driver holds one of its locks where it may
  * reclaim, without ever having seen reclaim call it.
  *
- * Callbacks under the page table lock have a class apart, of a wait type in
+ * Callbacks under the page table lock have another class, of a wait type in
  * which only spinning is allowed, and no lock leads to it: those callbacks can
  * be called from anywhere and take fewer locks than others.
  *

@@ -8,7 +8,7 @@
  *
  *   count	for one CPU and QEMU's -icount, where the TSC counts instructions,
  *		and nanoseconds while the machine is idle: it repeats exactly
- *   clock	for two CPUs: who waits for whom, in nanoseconds
+ *   clock	for two CPUs: how long tasks wait, in nanoseconds
  *   memory	for any number of possible CPUs: bytes
  *
  * Only through the API that both kernels have. Sections run under mmap_lock, as
@@ -42,14 +42,14 @@
 #include <linux/vmstat.h>
 #include <asm/msr.h>
 
-/* None is declared where this could include it on each base. */
+/* Declared here, as no header declares it in both kernels. */
 void drain_all_pages(struct zone *zone);
 void rcu_unexpedite_gp(void);
 long __x64_sys_mprotect(const struct pt_regs *regs);
 
 #define NR_BATCHES	21
 #define NR_CALLS	100
-/* Of operations that take long, or wait. */
+/* For operations that take long, or wait. */
 #define NR_SAMPLES	21
 
 #define NR_HLIST	64
@@ -60,7 +60,7 @@ long __x64_sys_mprotect(const struct pt_regs *regs);
 #define NR_MMS		4000
 
 #define FIRST_ADDRESS	BIT(30)
-#define JIFFIES_PASS	20	/* ms in which grace periods come to rest */
+#define JIFFIES_PASS	20	/* ms in which grace periods end */
 
 static char *run = "none";
 module_param(run, charp, 0400);
@@ -320,7 +320,7 @@ static noinline void section(struct mm_struct *mm, unsigned long start,
 
 	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, mm, start, end);
 	mmu_notifier_invalidate_range_start(&range);
-	/* Callers do something here. */
+	/* The work of the callers. */
 	barrier();
 	mmu_notifier_invalidate_range_end(&range);
 }
@@ -452,7 +452,7 @@ static void count_all_young(void)
 
 /* Registration */
 
-/* While mmap_lock is held. */
+/* Called with mmap_lock held. */
 static u64 ticks_of_register(struct mm_struct *mm, struct mmu_notifier *mn)
 {
 	u64 ticks;
@@ -470,7 +470,7 @@ static void count_first_register(void (*map_all)(unsigned int nr), const char *n
 	struct mm_struct *mm;
 	int i;
 
-	/* Whatever else wants to run may do so while this reschedules. */
+	/* Other tasks may run while this reschedules. */
 	for (i = 0; i < 3; i++) {
 		mm = mm_with(map_all, NR_VMAS);
 		msleep(JIFFIES_PASS);
@@ -870,7 +870,9 @@ static int register_loop(void *data)
 	struct mm_struct *mm = data;
 
 	while (!kthread_should_stop()) {
-		/* The base fails it for a signal, which kthread_stop() sends. */
+		/*
+		 * The base fails it for a signal, which kthread_stop() sends.
+		 */
 		if (!mmu_notifier_register(&mn, mm))
 			mmu_notifier_unregister(&mn, mm);
 	}
@@ -1058,7 +1060,7 @@ static void clock_sections(void)
 
 /* Memory */
 
-/* Those that the CPUs keep for themselves included. */
+/* Includes those that the CPUs keep for themselves. */
 static unsigned long free_pages_left(void)
 {
 	unsigned long pages = 0;

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # they come from those who source it
-# For those that take a package from another Debian than that of this machine: an apt of
+# For scripts that take a package from another Debian than that of this machine: an apt of
 # our own below out/. Nothing is installed: the lists, settings and packages of this
 # machine stay as they are. Sourced after lib.sh.
 
@@ -15,11 +15,11 @@ private() { # <apt command> <arguments>...
 		-o Dir::State::Lists="$dir/lists" -o Dir::Cache="$dir/cache" "$@"
 }
 
-# Where this machine has its Debian from
+# The mirror that this machine uses
 # shellcheck disable=SC2016 # it is apt-get that expands these
 mirror() { apt-get indextargets --format '$(LABEL) $(REPO_URI)' | awk '$1 == "Debian" && !n++ { print $2 }'; }
 
-# Reads what that has of a suite
+# Reads the package lists of a suite from that mirror
 read_suite() { # <suite> <what is wanted of it>
 	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg from
 	[ -f "$keyring" ] || die "$keyring is not there (Debian package debian-archive-keyring)"

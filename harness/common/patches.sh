@@ -3,7 +3,7 @@
 # For scripts that make patches of diffs and messages: sourced after lib.sh. Reads SIGNOFF,
 # TRAILERS and V.
 
-# Whoever submits signs off, and is then the author. Until then it is nobody on this machine.
+# The submitter signs off and is then the author. Without SIGNOFF the author is a placeholder.
 author='mmu_notifier rework <mmu-notifier-rework@localhost>'
 signoff=${SIGNOFF:-}
 trailers=${TRAILERS:-}
@@ -17,11 +17,11 @@ while read -r line; do
 	[ -z "$line" ] || [[ $line =~ ^[A-Z][A-Za-z-]*:\ . ]] || die "TRAILERS: not of the form 'Key: value': $line"
 done <<<"$trailers"
 
-# What is posted again says which version it is, and what is new in each
+# A later version says its number, and what is new in each version
 version=${V:-1}
 [[ $version =~ ^[1-9][0-9]?$ ]] || die "V is no version from 1 to 99: $version"
 
-# git, kept from whatever this machine or user has set up
+# git, without the settings of this machine and user
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 export GIT_AUTHOR_NAME="${author% <*}" GIT_COMMITTER_NAME="${author% <*}"
 email=${author##*<}
@@ -67,7 +67,7 @@ commit_patch() { # <directory> <message file>
 	commit "$1" -F "$1.message"
 }
 
-# What a cover letter says at its end: the changes of each version, the newest first
+# The end of a cover letter: the changes of each version, the newest first
 changes() { # <folder of v2.txt, v3.txt...>
 	local n
 	for ((n = version; n > 1; n--)); do
@@ -76,7 +76,7 @@ changes() { # <folder of v2.txt, v3.txt...>
 	done
 }
 
-# Before anything is made
+# Called before anything is made
 check_changes() { # <folder>
 	local n
 	for ((n = version; n > 1; n--)); do
@@ -88,12 +88,12 @@ format_patches() { # <directory> <cover letter> <where the patches go> [<from>..
 	local cover reroll=() range=${4:-base..series}
 	[ "$version" = 1 ] || reroll=(-v "$version")
 	git -C "$1" config "branch.${range#*..}.description" "$(text "$root/$2"; changes "$root/${2%/*}/changes")"
-	# -B: of a file that is written anew all lines go and come, instead of braces that happen to stay
+	# -B: a file that is rewritten shows as all lines removed and added, without matching braces
 	git -C "$1" format-patch -q --cover-letter --cover-from-description=subject --no-renames -B \
 		--zero-commit --no-signature "${reroll[@]}" -o "$3" "$range"
 	cover=$(echo "$3"/*0000-cover-letter.patch)
 	# the cover letter is dated by the clock, the patches are not
 	sed -i "s/^Date: .*/Date: $(date -R -u -d "@$seconds")/" "$cover"
-	# git am takes every *.patch for one, and a cover letter is none
+	# git am would take the cover letter for a patch if it were called *.patch
 	mv "$cover" "${cover%.patch}.txt"
 }

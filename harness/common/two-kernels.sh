@@ -90,7 +90,7 @@ boot_suite() { # <base|rework> <kunitconfig> [argument of kunit.py exec]...
 	fi
 }
 
-# what a failing case reports
+# the report of a failing case
 found() { # <log of a boot> <case>
 	tr -d '\r' <"$1" | sed -n "/# $2: EXPECTATION FAILED/,/ok [0-9]* $2/s/^ *found: //p" | first
 }
@@ -115,7 +115,7 @@ compare() { # <log of the base> <rework|fixes> <its log> <case>...
 		say "$wrong cases do not fail on the base and pass with the $other" >&2
 		status=1
 	fi
-	# what the base has to say beside that is its own affair
+	# other messages of the base do not count
 	if ! "$root/harness/common/scan-log" "$log"; then
 		say "the kernel with the $other complains" >&2
 		status=1

@@ -62,7 +62,7 @@ struct worker {
 	bool disturbed;
 };
 
-/* Of both sides */
+/* of both sides */
 struct pair {
 	double ns[2];
 	uint64_t barrier;
@@ -90,12 +90,12 @@ static void pin(int cpu)
 		die("sched_setaffinity");
 }
 
-/* For a round only, so that others who use the machine hardly notice */
+/* For one round only, so that other users of the machine hardly notice */
 static void precede(bool on)
 {
 	struct sched_param param = { .sched_priority = on };
 
-	/* Not root: then without. */
+	/* Not root: run without. */
 	(void)sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &param);
 }
 
@@ -142,7 +142,9 @@ static void run(struct worker *w)
 		w->loop(&w->work, w->chunk);
 		now = __rdtsc();
 		if (w->threads == 1 && now - last > gap) {
-			/* Somebody else had the CPU: it does not count. */
+			/*
+			 * Another task had the CPU: this round does not count.
+			 */
 			lost += now - last;
 		} else {
 			if (now - last > longest)
@@ -162,7 +164,7 @@ static void run(struct worker *w)
 		return;
 	}
 	w->ns = now / ticks_per_ns / chunks / w->chunk;
-	/* Where threads contend, all of the round is spoiled. */
+	/* Where threads contend, the whole round is spoiled. */
 	if (longest > 8 * now / chunks + 10000 * ticks_per_ns)
 		w->disturbed = true;
 }
@@ -180,7 +182,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* On those CPUs that we may use; returns how many there are. */
+/* Those CPUs that we may use; returns their number. */
 static int start_workers(void)
 {
 	cpu_set_t set;
@@ -235,7 +237,7 @@ static void measure(struct pair *pair, int which, const struct bench_case *bench
 	pair->ns[which] = counted / rate;
 }
 
-/* How often an operation fits in a chunk, here and alone */
+/* How often an operation fits in a chunk, here and when alone */
 static uint64_t chunk_of(bench_loop loop, struct bench_work *item)
 {
 	uint64_t nr, start;
@@ -265,7 +267,7 @@ static int by_quiet(const void *a, const void *b)
 	return (x->barrier > y->barrier) - (x->barrier < y->barrier);
 }
 
-static int interrupted;	/* so many cases have rounds that were */
+static int interrupted;	/* number of cases with interrupted rounds */
 
 static void compare(int number, int rounds)
 {
@@ -357,7 +359,7 @@ static void step(int number, const char *only)
 		sides[which]->prepare(bench, items);
 		if (only)
 			count_steps(which, bench, items, 1, true);
-		/* Without the loop's own two */
+		/* Without the two instructions of the loop */
 		steps[which] = (count_steps(which, bench, items, 18, false) -
 				count_steps(which, bench, items, 2, false)) / 16 - 2;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The cases of make bench-native; reach.list has them in words. Everything that can be
- * prepared is, so that a loop does nothing beside what it measures.
+ * The cases of make bench-native; reach.list describes them. Everything that
+ * can be prepared is prepared, so that a loop only does what it measures.
  */
 #include <linux/mmu_notifier.h>
 #include <linux/srcu.h>
@@ -19,7 +19,10 @@
 	}								\
 } while (0)
 
-/* Subscribers, which do as little as possible: counting their calls would take longest. */
+/*
+ * Subscribers, which do as little as possible: counting their calls would take
+ * longest.
+ */
 
 /* int in the base, bool in the rework */
 #define young_t typeof(((struct mmu_notifier_ops *)0)->test_young(NULL, NULL, 0))
@@ -149,7 +152,7 @@ struct setup {
 	const struct mmu_notifier_ops *ops;
 	unsigned int intervals;
 	unsigned long page;	/* of the first thread */
-	unsigned long apart;	/* the next thread is so many pages further */
+	unsigned long apart;	/* distance to the next thread, in pages */
 	unsigned int cpus;	/* possible ones, on each of which sections have run */
 };
 

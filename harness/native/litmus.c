@@ -11,7 +11,7 @@
 #include <linux/srcu.h>
 #include <unistd.h>
 
-#define OTHERS	64	/* intervals beside, so that the tree turns */
+#define OTHERS	64	/* further intervals, so that the tree rotates */
 #define at(page) ((page) * PAGE_SIZE)
 
 static unsigned long seed;
@@ -53,9 +53,9 @@ static struct side {
 } sides[2] __aligned(128);
 
 static bool stop;
-static unsigned long rounds;	/* when it stops: so many */
+static unsigned long rounds;	/* the number of steps after which it stops */
 
-/* Until both are at step @n. */
+/* Wait until both are at step @n. */
 static void meet(struct side *side, unsigned long n)
 {
 	struct side *other = &sides[side == &sides[0]];
@@ -90,11 +90,11 @@ static void *run_side(void *arg)
 		meet(side, 2 * n);
 		delay(300);
 		side->run(n);
-		/* One decides for both, before they meet. */
+		/* One side decides for both, before they start together. */
 		if (side == &sides[0] && READ_ONCE(stop))
 			rounds = n;
 		meet(side, 2 * n + 1);
-		/* Others use the machine, too. */
+		/* Leave time for other users of the machine. */
 		if (n % 1000 == 0)
 			usleep(200);
 	}
@@ -135,7 +135,7 @@ static void put_in(struct interval *interval, unsigned long page)
 	must(!mmu_interval_notifier_insert(&interval->sub, mm, at(page), PAGE_SIZE, &interval_ops));
 }
 
-/* Afterwards it must be nobody's. */
+/* Afterwards the lock must be free. */
 static void take_out(struct interval *interval)
 {
 	mmu_interval_notifier_remove(&interval->sub);
@@ -162,14 +162,17 @@ static void sections(unsigned long n)
 	section(true);
 }
 
-/* wake: the end of a section, and one who is about to wait for it */
+/* wake: the end of a section, and a thread that is about to wait for it */
 
 static void begin_once(unsigned long n)
 {
 	mmu_interval_read_begin(&dev.sub);
 }
 
-/* insert: a section, and one who inserts, and copies unless told */
+/*
+ * insert: a section, and a thread that inserts, and copies unless told
+ * otherwise
+ */
 
 static void insert_copy(unsigned long n)
 {
@@ -191,7 +194,7 @@ static void insert_copy(unsigned long n)
 	take_out(&dev);
 }
 
-/* remove: a section, and one whose memory goes */
+/* remove: a section, and an interval whose memory is freed */
 
 static void insert_remove(unsigned long n)
 {
@@ -200,7 +203,10 @@ static void insert_remove(unsigned long n)
 	take_out(&dev);
 }
 
-/* walk: what is in the tree all along is found, however it turns */
+/*
+ * walk: an interval that is in the tree all the time is found, however it
+ * rotates
+ */
 
 static unsigned long met;
 

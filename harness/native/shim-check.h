@@ -38,7 +38,7 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
 #define shim_heed_writes()	do { } while (0)
 #endif
 
-/* Now and then lets others come in between, by this seed. */
+/* Now and then let other threads run in between, chosen by this seed. */
 extern unsigned long shim_seed;
 void shim_disturb(void);
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * What is a function in the kernel, too.
- */
+/* Functions of the kernel that are functions here, too. */
 #include <linux/mmu_notifier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -123,7 +121,7 @@ void shim_free_percpu(void *p)
 	percpu_free = p;
 }
 
-/* The point at which a kernel with PREEMPT_VOLUNTARY may schedule */
+/* Where a kernel with PREEMPT_VOLUNTARY may reschedule */
 static noinline void rcu_all_qs(void)
 {
 	if (!READ_ONCE(*shim_this_cpu_ptr(&shim_hot.rcu_urgent_qs)))
@@ -161,7 +159,7 @@ static noinline void queued_spin_lock_slowpath(spinlock_t *lock, u32 val)
 	u32 old;
 	bool was_next;
 
-	/* The one who is next is about to take it. */
+	/* The next one in the queue is about to take it. */
 	while (val == 0x100) {
 		cpu_relax();
 		val = READ_ONCE(lock->val);
@@ -266,7 +264,7 @@ void shim_wait_sleep(struct shim_wait *wait)
 	}
 }
 
-/* As a waker that has taken it off may still hold the lock, take it, too. */
+/* A waker that has taken it off may still hold the lock: take it, too. */
 void shim_wait_finish(wait_queue_head_t *wq, struct shim_wait *wait)
 {
 	spin_lock(&wq->lock);
@@ -308,7 +306,7 @@ void __srcu_read_unlock(struct srcu_struct *ssp, int idx)
 	shim_count(ssp, &ssp->sda->srcu_unlock_count[idx]);
 }
 
-/* Who has left is added up first, so that nobody leaves unseen in between. */
+/* Sum up those who left first, so that none leaves unseen in between. */
 static bool shim_readers_gone(struct srcu_struct *ssp, int idx)
 {
 	unsigned long sum = 0;
@@ -322,7 +320,7 @@ static bool shim_readers_gone(struct srcu_struct *ssp, int idx)
 	return !sum;
 }
 
-/* A reader may have read the index long ago: hence both sides of it. */
+/* A reader may have read the index long ago: hence check both. */
 void synchronize_srcu(struct srcu_struct *ssp)
 {
 	static struct mutex mutex;
@@ -359,7 +357,7 @@ void call_srcu(struct srcu_struct *ssp, struct rcu_head *head,
 	func(head);
 }
 
-/* RCU: for measuring nobody else reads. */
+/* RCU: while measuring, no other thread reads. */
 
 #ifdef SHIM_CHECK
 static struct {
@@ -401,7 +399,9 @@ void synchronize_rcu_expedited(void)
 }
 #endif
 
-/* Memory, as kmalloc() aligns it; for sanitizers as long as asked for */
+/*
+ * Memory, aligned as by kmalloc(); for sanitizers of exactly the size asked for
+ */
 
 void *kzalloc(size_t size, gfp_t gfp)
 {
@@ -487,7 +487,7 @@ bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
 	return queued;
 }
 
-/* Another work that waits for one that has not begun does it itself. */
+/* Another work item that waits for one that has not begun runs it itself. */
 bool flush_work(struct work_struct *work)
 {
 	bool waited = false;
@@ -520,7 +520,7 @@ struct mm_struct *shim_mm_alloc(void)
 	struct mm_struct *mm = kzalloc(sizeof(*mm), GFP_KERNEL);
 	pthread_rwlockattr_t attr;
 
-	/* As in the kernel readers don't keep a writer out for good. */
+	/* As in the kernel, readers do not lock a writer out for good. */
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	if (!mm || pthread_rwlock_init(&mm->mmap_lock, &attr))

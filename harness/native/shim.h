@@ -119,7 +119,7 @@ typedef unsigned int gfp_t;
 #define subsys_initcall		SHIM_INITCALL
 #define late_initcall		SHIM_INITCALL
 
-/* A trap, as in the kernel, or words */
+/* A trap, as in the kernel, or a message */
 #ifdef SHIM_CHECK
 __cold noinline void shim_warn(const char *file, int line, const char *what);
 #else
@@ -168,7 +168,7 @@ static __always_inline unsigned int fls_long(unsigned long w) { return fls64(w);
 #define hweight_long(w)		__builtin_popcountl(w)
 #define hweight64(w)		__builtin_popcountl(w)
 
-/* Of one word, as everybody here has it */
+/* Of one word, as all uses here are */
 static __always_inline unsigned long find_next_bit(const unsigned long *addr,
 						   unsigned long size,
 						   unsigned long offset)
@@ -187,7 +187,7 @@ static __always_inline unsigned long find_next_bit(const unsigned long *addr,
 	     (bit) = find_next_bit((addr), (size), (bit)), (bit) < (size);	\
 	     (bit)++)
 
-/* Types that come with linux/types.h */
+/* Types that linux/types.h defines */
 
 struct list_head { struct list_head *next, *prev; };
 struct hlist_head { struct hlist_node *first; };
@@ -204,7 +204,7 @@ typedef struct { s64 counter; } atomic64_t;
 #define ATOMIC_INIT(i)		{ (i) }
 #define ATOMIC_LONG_INIT(i)	{ (i) }
 
-/* CPUs: threads say which one they are */
+/* CPUs: each thread says which one it is */
 
 #define SHIM_CPUS		72
 extern unsigned int nr_cpu_ids;
@@ -302,7 +302,7 @@ SHIM_ATOMIC(s64, atomic64_t, atomic64)
 #define smp_mb__after_spinlock()	do { barrier(); shim_full(); } while (0)
 #define smp_mb__after_srcu_read_unlock()	do { } while (0)
 
-/* Not blocking, and lockdep: nothing of it is in such a kernel */
+/* Non-blocking sections and lockdep: such a kernel has nothing of it */
 
 #define cond_resched()			shim_might_resched()
 #define might_sleep()			shim_might_resched()
@@ -538,7 +538,7 @@ static inline u64 ktime_get_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-/* The address space; nobody maps anything */
+/* The address space, which has no mappings */
 
 struct task_struct {
 	int unused;
@@ -605,7 +605,7 @@ struct vma_iterator { int unused; };
 #define anon_vma_lock_write(av)		do { (void)(av); } while (0)
 #define anon_vma_unlock_write(av)	do { } while (0)
 
-/* Tracepoints; trace/events/mmu_notifier.h says which there are */
+/* Tracepoints; trace/events/mmu_notifier.h has the list */
 
 __cold noinline void shim_trace(int ignored, ...);
 #define EXPORT_TRACEPOINT_SYMBOL_GPL(x)

@@ -11,7 +11,7 @@
  * What a subscription consists of is freed as soon as it may be, and callbacks write to
  * it plainly, so that sanitizers see one that comes too late.
  *
- * In some rounds nobody holds a lock of the mm, so that only the notifiers order anything;
+ * In some rounds no thread holds a lock of the mm, so that only the notifiers order anything;
  * then the first subscriber, of either kind, is there before the threads begin.
  *
  * Usage: stress [-s SEED] [-t SECONDS] [-r ROUND]	-r: that round alone
@@ -75,12 +75,12 @@ static void linger(void)
 			barrier();
 }
 
-/* The world of a round */
+/* The state of a round */
 
 static struct mm_struct *mm;
 static bool locked;		/* walkers hold mmap_lock */
 static bool closing;		/* no more subscriptions */
-static bool stopping;		/* nor anything else */
+static bool stopping;		/* and nothing else either */
 static unsigned long entries[PAGES];
 
 static struct {
@@ -169,8 +169,8 @@ static void add_task(const char *what, void (*run)(unsigned int id), unsigned in
 }
 
 /*
- * Whoever subscribes is a user of the mm until nobody is to subscribe any more. The last
- * one to leave runs exit, where others may be about to unsubscribe.
+ * A subscriber is a user of the mm until no more subscriptions are made. The
+ * last user to leave runs exit, while others may be about to unsubscribe.
  */
 static void leave_mm(bool now)
 {
@@ -429,7 +429,7 @@ static void driver(unsigned int id)
 	leave_mm(!early);
 }
 
-/* Drivers on the hlist, which do as KVM does */
+/* Drivers on the hlist, which work as KVM does */
 
 struct vm {
 	struct mmu_notifier mn;
@@ -459,7 +459,7 @@ static void on_end(struct mmu_notifier *mn, const struct mmu_notifier_range *ran
 
 	spin_lock(&vm->dev->lock);
 	vm->called++;
-	/* What the section has changed comes before, for copy_vm(). */
+	/* What the section has changed is visible before, for copy_vm(). */
 	smp_store_release(&vm->dev->seq, vm->dev->seq + 1);
 	must(--vm->dev->in_section >= 0);
 	spin_unlock(&vm->dev->lock);
@@ -599,7 +599,7 @@ static struct mmu_notifier *alloc_vm(struct mm_struct *of)
 {
 	struct vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
 
-	/* One that is on its way out may still be called: each has its device. */
+	/* One that is being put may still be called: each has its device. */
 	vm->dev = kzalloc(sizeof(*vm->dev), GFP_KERNEL);
 	return &vm->mn;
 }
@@ -640,7 +640,7 @@ static void sharer(unsigned int id)
 	leave_mm(true);
 }
 
-/* One section, one reader, and nobody else who could wake it */
+/* One section and one reader: no other thread could wake it */
 
 static unsigned long opened, seen_open;
 
@@ -695,7 +695,7 @@ static void lone_reader(unsigned int id)
 
 /* Rounds */
 
-/* That each thread gets on, and all end when they have to. */
+/* Checks that each thread makes progress, and that all end. */
 static void watch(u64 end)
 {
 	static unsigned long last[MAX_TASKS], still[MAX_TASKS];
@@ -752,7 +752,7 @@ static void one_round(void)
 		first_vm->mn.ops = &vm_ops[0];
 		must(!mmu_notifier_register(&first_vm->mn, mm));
 	} else if (!locked) {
-		/* Beside the page table: no walker is in it. */
+		/* Not under the page table lock: no walker is in it. */
 		first = kzalloc(sizeof(*first), GFP_KERNEL);
 		first->dev = &devices[DEVICES - 1];
 		must(!mmu_interval_notifier_insert(&first->sub, mm, PAGES * PAGE_SIZE, PAGE_SIZE,

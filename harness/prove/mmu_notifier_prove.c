@@ -87,7 +87,7 @@ struct watcher {
 	unsigned int nr_starts;
 	unsigned int nr_ends;
 	bool end_could_sleep;
-	spinlock_t lock;		/* taken for its own sake */
+	spinlock_t lock;		/* taken for its effect alone */
 	struct mmu_notifier_range last;
 	struct completion entered;
 	struct completion go;
@@ -168,7 +168,7 @@ static struct mm_struct *new_mm(struct kunit *test)
 	return mm;
 }
 
-/* Not from the case's memory: a thread that is stuck may still look at it. */
+/* Not in the memory of the case: a stuck thread may still read it. */
 static struct watcher *watch(struct kunit *test, struct mm_struct *mm,
 			     const struct mmu_notifier_ops *ops)
 {
@@ -282,7 +282,7 @@ static void prove_refused(struct kunit *test, void (*call)(void *arg),
 	errand = errand_start(test, call, span);
 	if (!errand_over(errand)) {
 		prove(test, false, "%s() hangs", name);
-		/* The end that the failed start owes. */
+		/* The end that the failed start requires. */
 		mmu_notifier_invalidate_range_end(&range);
 		if (!errand_over(errand))
 			return;
@@ -403,7 +403,7 @@ static void c_nonblock_end_of_refused_start(struct kunit *test)
 	mmput(mm);
 }
 
-/* d: a callback of one mm blocks; another mm does not care. */
+/* d: a callback of one mm blocks; this must not delay another mm. */
 static void call_section(void *arg)
 {
 	struct mmu_notifier_range range;
@@ -472,7 +472,7 @@ static void d_put_beside_blocked_mm(struct kunit *test)
 	mmput(mm);
 }
 
-/* e: drivers take ->mm for the sign of a subscription. */
+/* e: drivers take a non-NULL ->mm as "is subscribed". */
 static void e_failed_insert_leaves_no_mm(struct kunit *test)
 {
 	struct mm_struct *mm = new_mm(test);
@@ -495,7 +495,7 @@ static struct mm_struct *own_mm(struct kunit *test)
 	return current->mm;
 }
 
-/* f: who has a signal pending can register all the same. */
+/* f: a task with a signal pending can register all the same. */
 static void f_signal_does_not_fail_register(struct kunit *test)
 {
 	struct mm_struct *mm = own_mm(test);
@@ -516,7 +516,7 @@ static void f_signal_does_not_fail_register(struct kunit *test)
 	prove(test, !ret, "mmu_notifier_register() returns %d", ret);
 }
 
-/* g: a change of protection at address 0 ends what it starts. */
+/* g: a change of protection at address 0 ends the section that it starts. */
 static void g_mprotect_at_zero_is_paired(struct kunit *test)
 {
 	struct mm_struct *mm = own_mm(test);
@@ -606,7 +606,7 @@ static void h_unregister_in_release_of_exit(struct kunit *test)
 	kfree(pair);
 }
 
-/* i: somebody begins to read by a subscription that was never inserted. */
+/* i: a reader begins on a subscription that was never inserted. */
 static void i_read_begin_without_insert(struct kunit *test)
 {
 	struct span *span = kzalloc(sizeof(*span), GFP_KERNEL);
@@ -620,7 +620,7 @@ static void i_read_begin_without_insert(struct kunit *test)
 	kfree(span);
 }
 
-/* rt: a spinlock, which may sleep there, is no mistake in a callback. */
+/* rt: a spinlock, which may sleep there, is allowed in a callback. */
 static void rt_spinlock_in_nonblock_start(struct kunit *test)
 {
 	struct mm_struct *mm = new_mm(test);

@@ -2,7 +2,7 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: sections and interval subscribers
  *
- * The arguments of the callbacks, the two passes, what happens when somebody
+ * The arguments of the callbacks, the two passes, what happens when a subscriber
  * declines, in the tree or in the hlist, and the end of the address space.
  */
 
@@ -14,7 +14,7 @@
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
 
-/* As after each section that is over: readers and removers don't wait. */
+/* Readers and removers do not wait, as after each section that is over. */
 static void expect_tree_at_rest(struct kunit *test, struct mn_mm *m,
 				struct mn_int *x)
 {
@@ -117,7 +117,7 @@ static void second_pass_follows_all_of_the_first(struct kunit *test)
 	mn_remove(z);
 }
 
-/* Also of those that come in a later batch */
+/* The same for intervals that are called in a later batch */
 static void second_pass_follows_the_first_of_many(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -165,7 +165,7 @@ static void one_and_two_passes_mix(struct kunit *test)
 	mn_remove(z);
 }
 
-/* All of the device work is over when the page tables change. */
+/* All device work is over when the page tables change. */
 static void second_pass_comes_before_the_start_returns(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -204,7 +204,9 @@ static void second_pass_comes_for_the_one_that_declines(struct kunit *test)
 	struct mn_mm *m = mn_mm(test);
 	struct mn_int *x = mn_inserted_two(test, m, 'x', 1, 4);
 
-	/* It has begun with its work, which has to be brought to an end. */
+	/*
+	 * It has started the device work, which the second pass must complete.
+	 */
 	x->decline = true;
 	x->second_declined = true;
 	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
@@ -289,7 +291,7 @@ static void decline_by_an_interval_asks_nobody_else(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Of the defects of old the worst: begin and remove used to hang for good. */
+/* The worst defect of the base: begin and remove used to hang for ever. */
 static void decline_by_the_hlist_ends_it_for_the_tree(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);

@@ -104,7 +104,7 @@ static void insert_beside_an_equal_one(struct kunit *test)
 	mn_remove(y);
 }
 
-/* Drivers take ->mm for a sign that it is inserted, and remove it if so. */
+/* Drivers take a non-NULL ->mm as "is inserted", and then remove it. */
 static void expect_insert_fails(struct kunit *test, unsigned long start,
 				unsigned long length,
 				const struct mmu_interval_notifier_ops *ops,
@@ -204,7 +204,7 @@ static void insert_after_a_failed_one(struct kunit *test)
 	mn_remove(x);
 }
 
-/* The memory need not be initialised, nor does what it says mean anything. */
+/* The memory need not be initialised; its content is ignored. */
 static void insert_into_memory_that_was_used(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -254,8 +254,8 @@ static void insert_refuses_an_mm_that_has_lost_its_users(struct kunit *test)
 }
 
 /*
- * There is no mm to look at, which its driver may not even have noticed. In a
- * thread, which does not survive where this is a defect.
+ * The interval has no mm, which the driver may not have noticed. This runs in a
+ * thread, which dies where this is a defect.
  */
 static void begin_without_insert_warns_and_makes_retry(struct kunit *test)
 {
@@ -383,7 +383,7 @@ static void sections_reach_all_intervals_that_they_meet(struct kunit *test)
 }
 
 /*
- * All begin at the same address and every second one is too short, or the
+ * All of them begin at the same address. Every second one is too short, or all
  * others begin right behind the section: none of these is called, in whichever
  * batch.
  */
@@ -437,7 +437,7 @@ static void read_without_invalidation_needs_no_retry(struct kunit *test)
 	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
 	unsigned long seq = mmu_interval_read_begin(&x->mni);
 
-	/* Which drivers may take for none. */
+	/* Drivers may use 0 for "no sequence". */
 	KUNIT_EXPECT_NE(test, seq, 0);
 	KUNIT_EXPECT_FALSE(test, mmu_interval_check_retry(&x->mni, seq));
 	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
@@ -454,7 +454,7 @@ static void invalidation_after_begin_makes_retry(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mmu_interval_check_retry(&x->mni, seq));
 	KUNIT_EXPECT_TRUE(test, mn_int_retry(x, seq));
 
-	/* And the second attempt does it. */
+	/* The second attempt succeeds. */
 	seq = mmu_interval_read_begin(&x->mni);
 	KUNIT_EXPECT_FALSE(test, mmu_interval_check_retry(&x->mni, seq));
 	KUNIT_EXPECT_FALSE(test, mn_int_retry(x, seq));
@@ -658,7 +658,7 @@ static void begin_waits_for_the_oldest_section(struct kunit *test)
 	mn_whole_section(m, MN_ELSEWHERE);
 	mn_thread_run(begin);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
-	/* Wakes it, too. */
+	/* The end wakes it, too. */
 	mn_whole_section(m, MN_ELSEWHERE);
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(begin));
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(old));
@@ -666,7 +666,7 @@ static void begin_waits_for_the_oldest_section(struct kunit *test)
 	mn_remove(x);
 }
 
-/* The range is the same one, and its slot may be another one each time. */
+/* The range is the same one, but its slot may be another one each time. */
 static void range_forgets_its_slot(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -693,7 +693,7 @@ static void range_forgets_its_slot(struct kunit *test)
 	mn_remove(x);
 }
 
-/* They make it retry, and would keep it waiting for ever. */
+/* Such sections make the reader retry; waiting for them would have no end. */
 static void begin_does_not_wait_for_sections_that_come_later(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -713,7 +713,10 @@ static void begin_does_not_wait_for_sections_that_come_later(struct kunit *test)
 	mn_remove(x);
 }
 
-/* A slot counts its sections: the last number that there is, and the first one. */
+/*
+ * A slot counts its sections: test the last number before it wraps, and the
+ * first one after.
+ */
 static void counts_of_slots_may_wrap(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -771,7 +774,7 @@ static void insert_in_a_section_makes_begin_wait(struct kunit *test)
 	mn_remove(x);
 }
 
-/* Also beside one that has met somebody else */
+/* Also for an interval beside one that a section has already found */
 static void insert_in_a_section_hears_new_sections(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -900,7 +903,7 @@ static void sections_pass_over_one_that_leaves(struct kunit *test)
 	mn_remove(z);
 }
 
-/* Of two sections that both know it, one ends after the other. */
+/* Two sections have collected it, and one ends after the other. */
 static void remove_waits_for_all_sections_that_call_it(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -928,7 +931,7 @@ static void remove_waits_for_all_sections_that_call_it(struct kunit *test)
 	mn_remove(y);
 }
 
-/* What it has handed to the core points to it. */
+/* The finish that it returned points into the interval. */
 static void remove_waits_for_its_second_pass(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -950,7 +953,7 @@ static void remove_waits_for_its_second_pass(struct kunit *test)
 	mn_remove(y);
 }
 
-/* Also while that runs, when everything else is done */
+/* Also while the second pass runs, when everything else is done */
 static void remove_waits_for_the_end_of_its_second_pass(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -977,7 +980,7 @@ static void remove_locked(void *data)
 	mmap_write_unlock(x->m->mm);
 }
 
-/* No section waits for it between its start and its end. */
+/* Sections do not wait for a removal between their start and end. */
 static void remove_under_mmap_lock(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -995,7 +998,10 @@ static void remove_under_mmap_lock(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(remove));
 }
 
-/* New sections pass over one that leaves, or it could never go. */
+/*
+ * New sections skip an interval that is being removed: otherwise its removal
+ * might never end.
+ */
 static void remove_is_not_starved_by_new_sections(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -1118,7 +1124,7 @@ static void remove_around_the_cursor(struct kunit *test)
 		mn_thread_run(removes[i]);
 		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(removes[i]));
 	}
-	/* An interval that leaves is not used as a cursor. */
+	/* An interval that is being removed does not become a cursor. */
 	mn_whole_section(m, 2);
 	mn_gate_open(&many[0]->at_invalidate);
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
@@ -1136,9 +1142,9 @@ static void remove_around_the_cursor(struct kunit *test)
 }
 
 /*
- * A section that was on its way through the tree comes to the newcomer after
- * another one has been there: the reader must not take what that has stored for
- * nothing new.
+ * One section has called the new interval; another one, which was already
+ * walking the tree, comes to it afterwards. The reader must not miss what the
+ * second one stores.
  */
 static void insert_before_a_section_that_comes_late(struct kunit *test)
 {
@@ -1204,7 +1210,7 @@ static void tree_is_idle_again_after_everything(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_itree_idle(subs_of(m)));
 }
 
-/* What is asked when the mm goes, where a defect is to be noticed. */
+/* The core asks this when the mm is freed, so as to report what is left. */
 static void tree_is_not_idle_with_anything_left(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -1233,7 +1239,7 @@ struct mirror {
 	struct mn_mm *m;
 	struct mn_int *x;
 	bool stop;
-	unsigned long version;	/* of the page table, in this play */
+	unsigned long version;	/* stands for the page table */
 	int stale;
 	int good;
 };
@@ -1253,7 +1259,7 @@ static void mirror_invalidates(void *arg)
 	}
 }
 
-/* Once it holds the driver's lock, nothing can come between. */
+/* Once it holds the lock of the driver, no section can come in between. */
 static void mirror_reads_once(struct mirror *mirror)
 {
 	struct mn_int *x = mirror->x;

@@ -5,8 +5,8 @@
  * A section that walks the tree publishes its range in a slot. The number of
  * slots is limited. If all are taken, the range of further sections is not
  * known ("unslotted"), so a reader must wait for all unslotted sections that
- * began before it. Here is also what remove and the first hlist subscriber wait
- * for.
+ * began before it. The suite also tests what remove and the first hlist
+ * subscriber wait for.
  *
  * Intervals are at page 1, elsewhere is page 9.
  */
@@ -18,7 +18,7 @@
 
 #define MN_ELSEWHERE	9
 
-/* More than there are slots, on whichever machine */
+/* More than there are slots on any machine */
 #define MN_CROWD	(MN_SLOTS_MAX + 2)
 
 struct mn_crowd {
@@ -42,7 +42,7 @@ static void crowd_ends(struct kunit *test, struct mn_crowd *crowd)
 		KUNIT_EXPECT_TRUE(test, mn_section_ends(crowd->sections[--crowd->nr]));
 }
 
-/* What @thread does takes until the end of @section, which begins first. */
+/* @thread waits for the end of @section, which begins first. */
 static void expect_waits_for(struct kunit *test, struct mn_thread *thread,
 			     struct mn_section *section)
 {
@@ -79,7 +79,7 @@ static bool all_slots_taken(struct mn_mm *m)
 	return true;
 }
 
-/* Sections in all slots that were free: the next one would be unslotted. */
+/* Fill all free slots with sections: the next one would be unslotted. */
 static struct mn_crowd *slots_taken(struct kunit *test, struct mn_mm *m)
 {
 	struct mn_crowd *crowd = mn_alloc(test, sizeof(*crowd));
@@ -112,7 +112,7 @@ static struct mn_thread *begin_blocks(struct kunit *test, struct mn_int *x)
 	return begin;
 }
 
-/* Neither of the two crowds is ever over before the next one has begun. */
+/* There are two crowds, and each begins before the other one ends. */
 static void begin_is_not_starved_by_unslotted_sections(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -182,7 +182,7 @@ static void begin_waits_for_unslotted_sections_in_reverse(struct kunit *test)
 	mn_remove(x);
 }
 
-/* Whether the place of a section is known is no matter for those after it. */
+/* For later sections it makes no difference whether they have a slot. */
 static void begin_ignores_later_unslotted_sections(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -246,7 +246,10 @@ static void begin_does_not_wait_with_all_slots_taken(struct kunit *test)
 	mn_remove(x);
 }
 
-/* Also for what it has changed: its number is one of its own as well. */
+/*
+ * The reader sees what the section changed: an unslotted section has a number
+ * of its own, too.
+ */
 static void unslotted_section_makes_retry(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -441,7 +444,7 @@ static void exit_without_a_domain(struct kunit *test)
 	mn_drop(m);
 }
 
-/* It has been known by its slot alone until then. */
+/* Until then it is only in a slot, not in the domain. */
 static void first_register_beside_intervals_waits_for_slots(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -495,7 +498,7 @@ static void first_register_beside_intervals_waits_for_unslotted(struct kunit *te
 	mn_remove(x);
 }
 
-/* In both directions, and again and again */
+/* The mm changes between the two states again and again. */
 static void hlist_comes_and_goes_beside_intervals(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);

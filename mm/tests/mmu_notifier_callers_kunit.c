@@ -2,8 +2,8 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: callers that change page tables
  *
- * A few of the places that open sections, to see that what they do reaches a
- * subscriber as it should. The first page of the anonymous mapping is there.
+ * Calls a few of the functions that open sections, and checks what a subscriber
+ * is told. The first page of the anonymous mapping is present.
  */
 
 #include <kunit/test.h>
@@ -11,7 +11,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 
-/* After linux/mm.h, which it does not include. */
+/* Needs linux/mm.h before it, which it does not include. */
 #include <asm/tlb.h>
 
 #include "mmu_notifier_kunit.h"

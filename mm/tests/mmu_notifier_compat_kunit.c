@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * DOC: KUnit suite of the mmu_notifier: what drivers did before
+ * DOC: KUnit suite of the mmu_notifier: what older drivers rely on
  *
  * Drivers, in the tree and out of it, rely on more than the page for driver
- * authors says. What of that goes on to work has a case here for each habit.
+ * authors promises. Each habit that goes on to work has a case here.
  */
 
 #include <kunit/test.h>
@@ -16,7 +16,7 @@
 #include "mmu_notifier_kunit.h"
 
 /*
- * Registration of nobody: the mm is made ready, so that intervals can be
+ * Registration of NULL: it only prepares the mm, so that intervals can be
  * inserted later under mmap_lock held for read.
  */
 
@@ -40,7 +40,10 @@ static void register_nobody(void *arg)
 	mmap_write_unlock(mm);
 }
 
-/* In a thread of its own: where this is a defect it dies with mmap_lock held. */
+/*
+ * Runs in a thread of its own: where this is a defect it dies with mmap_lock
+ * held.
+ */
 static void expect_nobody_registers(struct kunit *test, struct mn_mm *m,
 				    bool locked)
 {
@@ -160,7 +163,7 @@ static void register_nobody_beside_intervals(struct kunit *test)
 	mn_remove(y);
 }
 
-/* A section that is open meanwhile is none that a reader could miss. */
+/* A section that is open meanwhile cannot be missed by a reader. */
 static void insert_after_nobody_makes_begin_wait(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -179,7 +182,7 @@ static void insert_after_nobody_makes_begin_wait(struct kunit *test)
 	mn_remove(x);
 }
 
-/* All of it goes with the mm: what does not is reported when that is freed. */
+/* All of it is freed with the mm; what is left over is reported then. */
 static void mm_may_end_with_nobody(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -195,7 +198,7 @@ static void mm_may_end_with_nobody(struct kunit *test)
 
 /* Subscriptions */
 
-/* Many drivers do not zero what they register, but initialise the member hlist. */
+/* Many drivers do not zero a subscription, but initialise its member hlist. */
 static void hlist_may_be_initialised(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -210,7 +213,7 @@ static void hlist_may_be_initialised(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 a-1 aR");
 }
 
-/* And ask it whether they are registered. */
+/* Drivers also test it to see whether they are registered. */
 static void hlist_tells_whether_registered(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -223,7 +226,7 @@ static void hlist_tells_whether_registered(struct kunit *test)
 		mn_register(a);
 		KUNIT_ASSERT_EQ(test, a->ret, 0);
 		KUNIT_EXPECT_FALSE(test, hlist_unhashed(&a->mn.hlist));
-		/* The lists change their roles. */
+		/* The lists exchange their roles. */
 		mn_register(b);
 		KUNIT_ASSERT_EQ(test, b->ret, 0);
 		KUNIT_EXPECT_FALSE(test, hlist_unhashed(&a->mn.hlist));

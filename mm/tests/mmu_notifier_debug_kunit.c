@@ -6,9 +6,8 @@
 /*
  * DOC: paths that are seldom taken
  *
- * Rules that are broken end in a splat, and are in the suite
- * mmu_notifier_lockdep. Here is what debug kernels do that is seen in the
- * callbacks.
+ * The suite mmu_notifier_lockdep tests the splats of broken rules. This one
+ * tests what debug kernels do that callbacks see.
  */
 
 #include <kunit/test.h>
@@ -50,7 +49,10 @@ static void section_need_not_find_a_vma(struct kunit *test)
 }
 
 #ifdef CONFIG_DEBUG_MMU_NOTIFIER
-/* What is made up, in a work item, holds a reference to the mm until it is over. */
+/*
+ * An injected section runs in a work item and holds a reference to the mm until
+ * it is over.
+ */
 static void await_made_up(struct kunit *test, struct mn_mm *m, int refs)
 {
 	unsigned long deadline = jiffies + MN_TIMEOUT;
@@ -72,7 +74,10 @@ static void no_section_is_made_up_by_default(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* A blockable and a non-blockable one, and none that follow these */
+/*
+ * One blockable and one non-blockable section; injected ones are not followed
+ * by others.
+ */
 static void made_up_sections_follow_a_real_one(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -161,7 +166,7 @@ static void injected_fault_declines_non_blockable_only(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, err, -EAGAIN);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+2 a-2");
-	/* Nothing is left that it would wait for. */
+	/* There is nothing left to wait for. */
 	mn_remove(x);
 	mn_unregister(a);
 }

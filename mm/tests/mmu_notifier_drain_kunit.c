@@ -6,9 +6,9 @@
  * subscriber, whichever lock it holds. Registration does not wait for other
  * sections, and holds no lock that others need while it waits.
  *
- * On an mm without subscribers nobody counts the sections, so that registration
- * has to pass through the locks that cover them. These cases are run once for
- * each kind of lock.
+ * On an mm without subscribers, sections are not counted, so registration has to
+ * pass through the locks that cover them. These cases run once for each kind of
+ * lock.
  */
 
 #include <kunit/test.h>
@@ -41,7 +41,7 @@ static const struct cover_param covers[] = {
 
 KUNIT_ARRAY_PARAM_DESC(cover, covers, desc);
 
-/* An address space where the lock in question can be had. */
+/* An address space in which the lock in question can be taken. */
 static struct mn_mm *mn_mm_to_cover(struct kunit *test)
 {
 	const struct cover_param *param = test->param_value;
@@ -53,7 +53,7 @@ static struct mn_mm *mn_mm_to_cover(struct kunit *test)
 	return m;
 }
 
-/* Whether @thread, run in a section under the lock, waits for its end. */
+/* Whether @thread waits for the end of a section that runs under the lock. */
 static void expect_waits_for_section(struct kunit *test, struct mn_mm *m,
 				     struct mn_thread *thread)
 {
@@ -61,7 +61,7 @@ static void expect_waits_for_section(struct kunit *test, struct mn_mm *m,
 	struct mmu_notifier_range range;
 	bool covered, blocked;
 
-	/* Over all mappings, as the lock may be of either */
+	/* A range over all mappings, as the lock may be of either one */
 	mn_range(&range, m, 1, 6 * MN_MAP_PAGES - 1);
 	covered = mn_cover(m, param->cover);
 	mmu_notifier_invalidate_range_start(&range);
@@ -110,7 +110,7 @@ static void first_register_is_told_of_what_begins(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Each file and each anon_vma, not only the first that there is */
+/* Each file and each anon_vma, not only the first one */
 static void first_register_passes_all_locks(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_to_cover(test);
@@ -167,7 +167,7 @@ static void register_null(void *arg)
 	mmu_notifier_register(NULL, m->mm);
 }
 
-/* Nobody subscribes, and yet this is the first registration. */
+/* No subscription is added, and yet this counts as the first registration. */
 static void register_of_nobody_waits_for_sections(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_to_cover(test);
@@ -210,7 +210,7 @@ static void unregister_waits_for_sections(struct kunit *test)
 
 /*
  * Sections that begin while a registration waits are delivered, so it need not
- * wait for them. SRCU shows how far it is: sections that begin now use another
+ * wait for them. The SRCU index shows how far it is: new sections use another
  * index than those it waits for.
  */
 static bool grace_period_began(struct mn_mm *m, unsigned int old)
@@ -457,9 +457,9 @@ static void racing_first_inserts_all_wait_and_succeed(struct kunit *test)
 }
 
 /*
- * The second inserter has seen no subscriber, too, and comes to mmap_lock when
- * the first is done. A drain of its own would wait for the section that has
- * begun by then.
+ * The second inserter has also seen that there is no subscriber, and gets
+ * mmap_lock when the first one is done. If it drained again, it would wait for
+ * the section that has begun by then.
  */
 static void racing_first_inserts_drain_once(struct kunit *test)
 {
@@ -494,8 +494,8 @@ static void racing_first_inserts_drain_once(struct kunit *test)
 /* Registration and ->release */
 
 /*
- * @join, done with @arg, returns while the ->release of a runs, which unregister
- * calls, and leaves mmap_lock alone.
+ * While unregister calls the ->release of @a, @join(@arg) returns and leaves
+ * mmap_lock free.
  */
 static void expect_ignores_release(struct kunit *test, struct mn_sub *a,
 				   void (*join)(void *arg), void *arg)
@@ -516,7 +516,9 @@ static void expect_ignores_release(struct kunit *test, struct mn_sub *a,
 	KUNIT_EXPECT_FALSE(test, mn_thread_ended(unregister));
 	mn_gate_open(&a->at_release);
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(unregister));
-	/* In time or not: without it there is nothing to undo. */
+	/*
+	 * Must have ended, in time or late: otherwise there is nothing to undo.
+	 */
 	KUNIT_ASSERT_TRUE(test, mn_thread_ends(joins));
 }
 
@@ -578,7 +580,10 @@ static void first_insert_beside_hlist_ignores_a_release(struct kunit *test)
 	mn_remove(x);
 }
 
-/* What it does wait for are sections, of those that are about to leave, too. */
+/*
+ * It only waits for sections, including those that a leaving subscriber waits
+ * for.
+ */
 static void register_waits_for_sections_beside_a_release(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);

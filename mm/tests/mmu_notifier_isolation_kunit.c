@@ -48,7 +48,7 @@ static void busy_ends(struct kunit *test, struct busy *busy)
 	mn_unregister(busy->a);
 }
 
-/* Whether @fn finishes while the other mm is busy. */
+/* Whether @fn completes while the other mm is busy. */
 static void expect_finishes(struct kunit *test, void (*fn)(void *arg),
 			    void *arg)
 {
@@ -118,7 +118,7 @@ static void put_and_synchronize_while_another_mm_is_stuck(struct kunit *test)
 	busy_ends(test, &busy);
 }
 
-/* The stuck mm has something to be freed itself, which has to wait. */
+/* The stuck mm also has a subscription to free, which must wait. */
 static void put_frees_while_another_mm_has_to_wait(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test), *stuck = mn_mm(test);
@@ -167,7 +167,7 @@ static void sections_while_another_mm_is_stuck(struct kunit *test)
 	mn_unregister(b);
 }
 
-/* It waits for a lock, which it must do without one that others need. */
+/* It waits for a lock, and must not hold one that others need meanwhile. */
 static void register_while_a_first_register_waits(struct kunit *test)
 {
 	struct mn_mm *stuck = mn_mm_mapped(test), *m = mn_mm_mapped(test);

@@ -588,7 +588,7 @@ static const struct mmu_notifier_ops slow_ops[] = {
 	MN_SLOW_OPS, MN_SLOW_OPS, MN_SLOW_OPS, MN_SLOW_OPS,
 };
 
-/* What a thread puts on a CPU of its choice. */
+/* Work that a thread does on a CPU of its choice. */
 struct put_elsewhere {
 	struct mn_sub *subs[ARRAY_SIZE(slow_ops)];
 	struct mn_thread *thread;

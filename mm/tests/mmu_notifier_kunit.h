@@ -6,10 +6,10 @@
  * DOC: what the KUnit suites of the mmu_notifier share
  *
  * The fixture (struct mn_test, made anew for each case) owns everything that a
- * case works with: address spaces, subscribers, threads. It is taken down in an
- * order that is safe wherever the case has stopped: gates are opened, threads
- * awaited, address spaces ended, and then memory is freed. What a defect leaves
- * hanging is given up, so that the other cases still run.
+ * case works with: address spaces, subscribers, threads. Its teardown is safe
+ * wherever the case has stopped: it opens gates, waits for threads, ends address
+ * spaces, and then frees memory. If a defect makes a thread hang, the fixture
+ * leaks it, so that the other cases still run.
  *
  * Subscribers have a name of one letter and record each call.
  * mn_heard() returns that as a string, so that a case can say what it expects
@@ -25,14 +25,15 @@
  *	x.1	the second pass
  *	xR, x.R	the same for MMU_NOTIFY_RELEASE
  *
- * A callback can be held up by closing one of the gates of its subscriber.
+ * A closed gate of a subscriber blocks its callback.
  *
- * Nothing sleeps to let something happen. Threads report by completion, within
- * MN_TIMEOUT; that one waits is seen in its state, see mn_thread_blocked().
+ * No case sleeps to give other threads time. Threads report by completion,
+ * within MN_TIMEOUT; mn_thread_blocked() tells from its state that one waits.
  *
  * Under a lock of an mm, or within a section, cases do not use KUNIT_ASSERT_*,
  * which would leave it held, and under an rmap lock no KUNIT_EXPECT_* either,
- * which allocates when it fails: they look, let go and then judge.
+ * which allocates when it fails: they store what they read, unlock, and check
+ * afterwards.
  */
 
 #include <kunit/test.h>
@@ -50,7 +51,7 @@
 /* From the fixture: zeroed, and there until no thread can use it any more. */
 void *mn_alloc(struct kunit *test, size_t size);
 
-/* What takes longer than this is stuck. */
+/* A thread that takes longer than this is stuck. */
 #define MN_TIMEOUT	(10 * HZ)
 
 /* Page 0 of the ranges that cases use; each mapping has MN_MAP_PAGES. */
@@ -88,7 +89,7 @@ void mn_thread_run(struct mn_thread *thread);
 bool mn_thread_ends(struct mn_thread *thread);
 bool mn_thread_ended(struct mn_thread *thread);
 bool mn_thread_blocked(struct mn_thread *thread);
-/* Both at once, for where no lock is held. */
+/* Both at once; for use where no lock is held. */
 struct mn_thread *mn_thread_start(struct kunit *test, void (*fn)(void *arg),
 				  void *arg);
 
@@ -154,7 +155,7 @@ struct mn_sub {
 	int non_block_start;	/* current->non_block_count in there */
 	int non_block_end;
 	bool free_in_task;
-	int ret;		/* of what a thread did with it */
+	int ret;		/* result of what a thread did with it */
 };
 
 extern const struct mmu_notifier_ops mn_ops;		/* with release */
@@ -258,7 +259,7 @@ struct mn_section *mn_section(struct kunit *test, struct mn_mm *m,
 bool mn_section_begins(struct mn_section *section);
 bool mn_section_ends(struct mn_section *section);
 
-/* What was heard since the last call. */
+/* The callbacks recorded since the last call. */
 const char *mn_heard(struct kunit *test);
 
 /* The warnings that cases cause, one for each place in the code. */

@@ -45,10 +45,13 @@ struct mn_test {
 	char heard[512];
 	char told[512];
 	char next_name;		/* of what mmu_notifier_get() allocates */
-	bool stuck;		/* something is left to itself */
+	bool stuck;		/* a thread or mm was leaked */
 };
 
-/* Cases run one after the other. For alloc_notifier, which only gets the mm. */
+/*
+ * Cases run one after the other. For alloc_notifier, which is only passed the
+ * mm.
+ */
 static struct mn_test *mn_current;
 
 static void *mn_try_alloc(struct mn_test *t, size_t size)
@@ -70,7 +73,7 @@ void *mn_alloc(struct kunit *test, size_t size)
 	return data;
 }
 
-/* What was heard */
+/* Recorded callbacks */
 
 static __printf(2, 3) void mn_say(struct mn_test *t, const char *fmt, ...)
 {
@@ -201,7 +204,7 @@ static bool mn_thread_sleeps(struct mn_thread *thread)
 	return READ_ONCE(thread->task->__state) & TASK_UNINTERRUPTIBLE;
 }
 
-/* Whether the thread waits, and goes on waiting, for what others must do. */
+/* Whether the thread is blocked and stays so until another thread acts. */
 bool mn_thread_blocked(struct mn_thread *thread)
 {
 	unsigned long deadline = jiffies + MN_TIMEOUT;
@@ -248,7 +251,7 @@ struct mn_mm *mn_mm(struct kunit *test)
 	m->mm = mm_alloc();
 	KUNIT_ASSERT_NOT_NULL(test, m->mm);
 	m->mm->task_size = TASK_SIZE;
-	/* So that its counts can be looked at when it has exited. */
+	/* Keeps the counts readable after exit. */
 	mmgrab(m->mm);
 	list_add(&m->all, &t->mms);
 	return m;
@@ -259,7 +262,7 @@ int mn_mm_refs(struct mn_mm *m)
 	return atomic_read(&m->mm->mm_count);
 }
 
-/* The last user goes. No thread ever switches to these mms. */
+/* Drop the last user. No thread ever switches to these mms. */
 void mn_exit(void *arg)
 {
 	struct mn_mm *m = arg;
@@ -268,7 +271,7 @@ void mn_exit(void *arg)
 	mmput(m->mm);
 }
 
-/* Give up the reference that keeps the structure for the fixture to look at. */
+/* Drop the reference that keeps the structure readable for the fixture. */
 void mn_drop(struct mn_mm *m)
 {
 	m->dropped = true;
@@ -343,7 +346,10 @@ struct mn_mm *mn_mm_mapped(struct kunit *test)
 	return m;
 }
 
-/* Another file and, behind it, other anonymous memory; mn_cover() is for these then. */
+/*
+ * Map another file and, behind it, other anonymous memory; mn_cover() uses
+ * these from then on.
+ */
 void mn_map_more(struct kunit *test, struct mn_mm *m, unsigned long start)
 {
 	put_page(m->page);
@@ -472,7 +478,9 @@ void mn_on_release(struct mmu_notifier *mn, struct mm_struct *mm)
 		sub->on_release(sub);
 }
 
-/* May run with an mm whose memory is nearly gone, and must be able to sleep. */
+/*
+ * The core may hold the last reference to the mm here. Must be able to sleep.
+ */
 static void mn_on_free(struct mmu_notifier *mn)
 {
 	struct mn_sub *sub = mn_sub_of(mn);
@@ -751,7 +759,7 @@ struct mn_int *mn_inserted_two(struct kunit *test, struct mn_mm *m, char name,
 	return sub;
 }
 
-/* As a driver asks, under its lock. */
+/* Ask whether to retry, as a driver does: under its lock. */
 bool mn_int_retry(struct mn_int *sub, unsigned long seq)
 {
 	bool retry;
@@ -853,9 +861,10 @@ bool mn_section_ends(struct mn_section *section)
 }
 
 /*
- * Announces a warning to the harness, which fails the run on each that is not
- * announced, and on an announcement that nothing follows. The code warns once
- * per boot and place, so this does, whichever cases are run.
+ * Announce a warning to the harness. The harness fails the run on each warning
+ * that is not announced, and on each announcement without a warning. The code
+ * warns once per boot and place, so this announces once, whichever cases are
+ * run.
  */
 void mn_expect_warning(enum mn_warning warning)
 {
@@ -886,7 +895,7 @@ static void mn_test_free(void *data)
 	if (t->stuck)
 		return;
 
-	/* What was put holds a reference until it is freed. */
+	/* A subscription that was put holds a reference until it is freed. */
 	mmu_notifier_synchronize();
 	list_for_each_entry(m, &t->mms, all)
 		mn_mm_free(t, m);

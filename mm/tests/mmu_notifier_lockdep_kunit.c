@@ -8,8 +8,8 @@
  *
  * For each rule a case that breaks it (_wrong), one that does the same in the
  * right way (_right), and where the rule has an exception, one that makes use
- * of it (_excepted). No case ends up in a real deadlock: the two halves of one
- * are run one after the other, and it is lockdep that has to see the whole.
+ * of it (_excepted). No case really deadlocks: the two halves of a deadlock are
+ * run one after the other, and lockdep has to put them together.
  *
  * A splat turns lockdep off, so each case has a boot of its own:
  *
@@ -46,7 +46,7 @@
 #define LK_START	(16 * PAGE_SIZE)
 #define LK_END		(32 * PAGE_SIZE)
 
-/* What the driver of these tests protects its device with. */
+/* The locks with which the driver of these tests protects its device. */
 static DEFINE_MUTEX(lk_mutex);
 static DEFINE_SPINLOCK(lk_spinlock);
 
@@ -179,7 +179,7 @@ static void lk_alloc(gfp_t gfp)
 {
 	void *p = kmalloc(64, gfp);
 
-	/* Or the compiler takes the pair out. */
+	/* Keeps the compiler from removing the pair. */
 	OPTIMIZER_HIDE_VAR(p);
 	kfree(p);
 }
@@ -230,7 +230,7 @@ static void lk_under_mutex(void (*what)(void))
 	mutex_unlock(&lk_mutex);
 }
 
-/* The driver's lock is held where reclaim may run: from now on lockdep knows. */
+/* Hold the lock of the driver where reclaim may run, for lockdep to record. */
 static void lk_reclaim_under_mutex(void)
 {
 	lk_under_mutex(lk_alloc_reclaim);
@@ -432,7 +432,7 @@ LK_CASE(i_mmap_under_lock_in_start_right, false)
 	lk_unregister();
 }
 
-/* Of a class that only boot has tied to the map: nobody uses hugetlbfs here. */
+/* Its class was tied to the map at boot only: no test uses hugetlbfs. */
 static struct file *lk_hugetlb_file;
 
 static void lk_take_hugetlb_i_mmap(void)
@@ -524,7 +524,7 @@ LK_CASE(mmap_lock_in_start_wrong, true)
 	lk_unregister();
 }
 
-/* Nobody waits for sections with a lock that a section takes. */
+/* Do not wait for sections while holding a lock that a section takes. */
 
 LK_CASE(read_begin_under_section_lock_wrong, true)
 {
@@ -688,7 +688,7 @@ LK_CASE(register_under_release_lock_right, false)
 	lk_unregister();
 }
 
-/* The first subscriber of an mm, and one that comes later */
+/* For the first subscriber of an mm, and for a later one */
 LK_CASE(later_register_under_release_lock_right, false)
 {
 	lk_in_release = lk_take_mutex;
@@ -755,7 +755,7 @@ static void lk_sync_srcu(void)
 	synchronize_srcu(&lk_srcu);
 }
 
-/* As a driver's own reclaim does, for each mm that has its pages */
+/* As the reclaim of a driver does, for each mm that has its pages */
 static void lk_mmap_lock_in_srcu(void)
 {
 	int idx = srcu_read_lock(&lk_srcu);
@@ -775,7 +775,7 @@ LK_CASE(srcu_in_release_right, false)
 	lk_unregister();
 }
 
-/* But nobody waits for a ->release with a lock that it takes. */
+/* But do not wait for a ->release while holding a lock that it takes. */
 
 LK_CASE(unregister_under_release_lock_wrong, true)
 {
@@ -834,7 +834,7 @@ LK_CASE(put_under_release_lock_wrong, true)
 	lk_under_mutex(lk_put);
 }
 
-/* A lock that is held over what takes mmap_lock is not to be taken inside it. */
+/* Under mmap_lock, do not take a lock under which others take mmap_lock. */
 LK_CASE(unregister_under_mmap_lock_wrong, true)
 {
 	lk_in_release = lk_take_mutex;
@@ -979,7 +979,7 @@ LK_CASE(sleep_in_nonblock_interval_right, false)
 	lk_remove();
 }
 
-/* The one that declines was there first, so that it comes last. */
+/* The declining subscriber was registered first, so it is called last. */
 LK_CASE(sleep_in_unwinding_end_wrong, true)
 {
 	lk_in_end = lk_sleep;
@@ -1126,7 +1126,7 @@ LK_CASE(i_mmap_section_without_vma_right, false)
 	lk_unregister();
 }
 
-/* Lockdep has tied mmap_lock to callbacks, whatever this caller holds. */
+/* Lockdep has tied mmap_lock to callbacks, whichever lock this caller holds. */
 LK_CASE(mmap_lock_in_i_mmap_section_wrong, true)
 {
 	address_space_init_once(&lk_mapping);
@@ -1191,7 +1191,7 @@ LK_CASE(section_under_vma_lock_right, false)
 }
 #endif
 
-/* A section is of at least one address. */
+/* A section has at least one address. */
 
 static void lk_section_of(unsigned long start, unsigned long end)
 {
@@ -1225,7 +1225,7 @@ LK_CASE(section_of_one_address_right, false)
 	lk_unregister();
 }
 
-/* Nobody needs mmap_lock to insert once the mm has been made ready for intervals. */
+/* Once the mm was prepared for intervals, an insert needs no mmap_lock. */
 LK_CASE(insert_under_mmap_lock_right, false)
 {
 	WARN_ON(mmu_notifier_register(NULL, lk_mm));
@@ -1236,7 +1236,7 @@ LK_CASE(insert_under_mmap_lock_right, false)
 	lk_remove();
 }
 
-/* Each end has its start, and the other way round. */
+/* Each end has its start, and vice versa. */
 
 LK_CASE(end_without_start_wrong, true)
 {
@@ -1294,8 +1294,8 @@ LK_CASE(nested_sections_right, false)
 }
 
 /*
- * Without an interval, and with the hlist subscriber gone before: neither exit
- * nor anybody else waits for the section.
+ * There is no interval and the hlist subscriber has left before: neither exit
+ * nor any other function waits for the section.
  */
 LK_CASE(section_open_at_destroy_wrong, true)
 {
@@ -1310,7 +1310,7 @@ LK_CASE(section_open_at_destroy_wrong, true)
 	lk_exit_mm();
 }
 
-/* A reference to the mm too few, and nobody to notice but the core */
+/* One reference to the mm is missing, and only the core can notice. */
 LK_CASE(interval_left_at_destroy_wrong, true)
 {
 	struct mm_struct *mm;
@@ -1348,7 +1348,7 @@ LK_CASE(unregister_in_release_right, false)
 }
 
 #ifdef MMU_NOTIFIER_NEVER_SLEEPS
-/* What older kernels do not have: a declared contract, and two passes. */
+/* Not in older kernels: MMU_NOTIFIER_NEVER_SLEEPS, and two passes. */
 
 static const struct mmu_notifier_ops lk_promise_ops = {
 	.invalidate_range_start = lk_start,

@@ -2,18 +2,18 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: when there is no memory
  *
- * Each allocation of register, get and insert fails once. The call says -ENOMEM
- * and leaves nothing behind: no reference, and a subscription that can be used
- * again. The structure of the mm, once it is installed, stays.
+ * Each allocation of register, get and insert fails once. The call returns
+ * -ENOMEM and leaves nothing behind: no reference, and a subscription that can be
+ * used again. The structure of the mm, once it is installed, stays.
  *
  * The slab's fault injection fails the nth allocation of the current task. By
  * default it spares allocations that may wait for reclaim; the cases switch
  * that off in debugfs.
  *
- * The per-CPU allocator has no such thing. But when none of its chunks has room
- * it makes another one, and needs the slab for that. So all the room is taken,
- * and then the slab fails. The allocator complains of that in the kernel log,
- * with a stack trace, for the first ten times.
+ * The per-CPU allocator has no fault injection. But if none of its chunks has
+ * room it makes another one, and needs the slab for that. So the suite takes all
+ * the room and makes the slab fail. For the first ten times the allocator then
+ * prints a warning with a stack trace.
  */
 
 #include <kunit/test.h>
@@ -44,7 +44,7 @@
 
 #if defined(CONFIG_FAILSLAB) && defined(CONFIG_FAULT_INJECTION_DEBUG_FS)
 
-/* More than any of the calls makes, and than others make in between */
+/* More than any of the calls makes, including those of other tasks meanwhile */
 #define MN_ALLOCATIONS	16
 
 enum nomem_call {
@@ -59,7 +59,7 @@ enum nomem_call {
 struct nomem_param {
 	const char *desc;
 	enum nomem_call call;
-	char beside;		/* a subscriber that is there already */
+	char beside;		/* the subscriber that is there already */
 	unsigned int fail_min;	/* how many allocations there are */
 	unsigned int fail_max;	/* with SRCU in big mode */
 };
@@ -90,7 +90,7 @@ static const struct nomem_param nomem[] = {
 
 KUNIT_ARRAY_PARAM_DESC(nomem, nomem, desc);
 
-/* An mm, its subscriber, and the one that is about to subscribe */
+/* An mm, its subscriber, and one that is about to subscribe */
 struct nomem {
 	enum nomem_call call;
 	struct mn_mm *m;
@@ -146,7 +146,10 @@ static int nomem_subscribe(struct nomem *n)
 	case NOMEM_GET_LOCKED:
 		return nomem_get(n);
 	case NOMEM_INSERT:
-		/* As left by somebody; a failed insert is to clear it. */
+		/*
+		 * As an earlier use may have left it; a failed insert must
+		 * clear it.
+		 */
 		n->x->mni.mm = n->m->mm;
 		mn_insert(n->x);
 		return n->x->ret;
@@ -222,7 +225,7 @@ static int nomem_fail_nth(struct nomem *n, unsigned int nth, bool *failed)
 /* For each CPU; far more than a chunk has. */
 #define MN_PERCPU_MOST	SZ_8M
 
-/* What was taken, linked through the copy of one CPU */
+/* The memory taken, linked through the copy of one CPU */
 struct nomem_taken {
 	struct nomem_taken __percpu *next;
 	size_t size;
@@ -287,8 +290,8 @@ static size_t nomem_give_one(struct nomem_room *room)
 }
 
 /*
- * A few pages. With none left the allocator would have a worker of this CPU
- * make a chunk, which is again to be taken.
+ * A few pages. With none left, the allocator would have a worker of this CPU
+ * make a chunk, which would have to be taken as well.
  */
 static void nomem_give_some(struct nomem_room *room)
 {
@@ -401,7 +404,7 @@ static void expect_failed(struct kunit *test, struct nomem *n, int ret,
 		KUNIT_EXPECT_STREQ(test, heard, "");
 }
 
-/* With memory it goes well, as if nothing had been, and is undone. */
+/* With memory the call succeeds, as if it had never failed, and is undone. */
 static void expect_subscribed(struct kunit *test, struct nomem *n)
 {
 	KUNIT_EXPECT_EQ(test, nomem_heard(n), 0);
@@ -425,7 +428,7 @@ static bool nomem_attempt(struct kunit *test, unsigned int nth, bool *over,
 	mn_heard(test);
 	if (room) {
 		ret = nomem_fail_nth_without_room(n, nth, &failed, room);
-		/* What came of it cannot be used. */
+		/* A subscription that failed cannot be used. */
 		KUNIT_ASSERT_TRUE(test, ret || !room->failures);
 	} else {
 		ret = nomem_fail_nth(n, nth, &failed);
@@ -469,7 +472,7 @@ static void each_allocation_fails_once(struct kunit *test)
 	unsigned int nth, failures = 0;
 	bool over = false;
 
-	/* Whatever is allocated once and kept, as names for lockdep */
+	/* Memory that is allocated once and kept, such as names for lockdep */
 	nomem_attempt(test, 0, &over, NULL);
 	over = false;
 	for (nth = 1; !over && nth < MN_ALLOCATIONS; nth++)
@@ -486,7 +489,7 @@ static unsigned long objects(struct kmem_cache *cache)
 {
 	struct slabinfo info = {};
 
-	/* What was freed is in use as long as a CPU or KASAN keeps it. */
+	/* Freed memory counts as used as long as a CPU or KASAN keeps it. */
 	kmem_cache_shrink(cache);
 	get_slabinfo(cache, &info);
 	return info.active_objs;
@@ -541,7 +544,7 @@ static void expect_domains_freed(struct kunit *test, unsigned int nth,
 			failures += room->failures;
 			continue;
 		}
-		/* Somebody made room. This mm has its domain now. */
+		/* Another task has freed memory. This mm has its domain now. */
 		nomem_unsubscribe(n);
 		nomem_end(n);
 		n = nomem_new(test, test->param_value);
@@ -571,7 +574,7 @@ static const void *nomem_domain_gen_params(const void *prev, char *desc)
 	return param;
 }
 
-/* Which of the allocations is the first one for a chunk, the failure itself tells. */
+/* The failure shows which of the allocations is the first one for a chunk. */
 static void per_cpu_allocation_fails(struct kunit *test)
 {
 	const struct nomem_param *param = test->param_value;
@@ -581,19 +584,22 @@ static void per_cpu_allocation_fails(struct kunit *test)
 
 	nomem_attempt(test, 0, &over, NULL);
 	for (nth = 0; !room->failures && tries < MN_ALLOCATIONS; tries++) {
-		/* If nothing failed, somebody made room: once more. */
+		/*
+		 * If no allocation failed, another task freed memory: try
+		 * again.
+		 */
 		nth += !over;
 		nomem_attempt(test, nth, &over, room);
 	}
 	KUNIT_ASSERT_GT_MSG(test, room->failures, 0, "there always was room");
-	/* What get allocates beside it, the fixture keeps. */
+	/* The fixture keeps what get allocates beside it. */
 	if (param->call != NOMEM_GET && param->call != NOMEM_GET_LOCKED)
 		expect_domains_freed(test, nth, room);
 	kunit_info(test, "allocation %u, try %u; took %zu KiB of each of %u CPUs\n",
 		   nth, tries, room->most / SZ_1K, num_possible_cpus());
 }
 
-/* Where memory is asked for while page faults of the mm have to wait */
+/* Whether memory is allocated while page faults of the mm have to wait */
 struct nomem_watch {
 	struct task_struct *task;
 	struct rw_semaphore *lock;
@@ -616,7 +622,7 @@ static void nomem_on_kmalloc(void *data, unsigned long call_site, const void *pt
 		watch->unlocked++;
 }
 
-/* Of one attempt; false where nobody can watch */
+/* Of one attempt; false if this cannot be watched */
 static bool nomem_watched(struct nomem *n, struct nomem_watch *watch)
 {
 	watch->task = current;
@@ -640,7 +646,7 @@ static const struct nomem_param nomem_unlocked[] = {
 
 KUNIT_ARRAY_PARAM_DESC(nomem_unlocked, nomem_unlocked, desc);
 
-/* But for what the driver itself allocates in alloc_notifier */
+/* Except for what the driver itself allocates in alloc_notifier */
 static void memory_comes_before_mmap_lock(struct kunit *test)
 {
 	const struct nomem_param *param = test->param_value;
@@ -648,7 +654,7 @@ static void memory_comes_before_mmap_lock(struct kunit *test)
 	struct nomem *n = nomem_new(test, param);
 	bool over;
 
-	/* Whatever is allocated once and kept, as names for lockdep */
+	/* Memory that is allocated once and kept, such as names for lockdep */
 	nomem_attempt(test, 0, &over, NULL);
 	if (!nomem_watched(n, watch))
 		kunit_skip(test, "needs TRACEPOINTS");

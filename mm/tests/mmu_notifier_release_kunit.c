@@ -150,7 +150,7 @@ static void exit_awaits_the_release_of_unregister(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
 }
 
-/* The second unregister is wrong, also where exit was there in between. */
+/* The second unregister is a mistake, even if exit ran in between. */
 static void unregister_twice_beside_exit_does_nothing(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -408,7 +408,10 @@ static void put_awaits_a_release_that_unregisters(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&p->at_release));
 	mn_put(p);
 	sync = mn_thread_start(test, mn_synchronize, NULL);
-	/* The grace period has begun by then, and b's ->release will not prolong it. */
+	/*
+	 * The grace period has begun by then; b's ->release does not prolong
+	 * it.
+	 */
 	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(sync));
 	mn_gate_open(&p->at_release);
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&b->at_release));
@@ -497,7 +500,7 @@ static void put_within_the_release_of_exit(struct kunit *test)
 	exit = mn_thread_start(test, mn_exit, m);
 	KUNIT_ASSERT_TRUE(test, mn_thread_ends(exit));
 	mmu_notifier_synchronize();
-	/* Exit has not set out to call that of p yet. */
+	/* Exit has not begun to call the ->release of p. */
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "cR bR pF");
 	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), 2);
 	mn_unregister(c);
@@ -553,7 +556,7 @@ static void put_from_the_release_of_unregister(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR pF");
 }
 
-/* A ->release delays only those who must wait for this ->release. */
+/* A ->release only delays those who must wait for it. */
 
 static void unregister_beside_a_release_of_unregister(struct kunit *test)
 {
@@ -611,7 +614,9 @@ static void put_beside_a_release_of_unregister(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_thread_ends(stuck));
 }
 
-/* Its own ->release is over, and yet exit is not: b's is called by unregister. */
+/*
+ * Its own ->release is over, but exit is not: unregister is calling that of b.
+ */
 static void exit_awaits_unregisters_of_others(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
@@ -643,8 +648,8 @@ static void exit_awaits_unregisters_of_others(struct kunit *test)
 }
 
 /*
- * Exit is in the ->release of b, and another task in that of a, which
- * unregisters b: that one waits for exit, and exit for nobody.
+ * Exit is in the ->release of b. Another task is in that of a, which
+ * unregisters b: the task waits for exit, and exit does not wait for the task.
  */
 static void release_awaits_that_of_exit(struct kunit *test)
 {
@@ -670,8 +675,8 @@ static void release_awaits_that_of_exit(struct kunit *test)
 }
 
 /*
- * The last reference to the mm frees the structure of the subscriptions too. If
- * that goes wrong, the kernel log has a report.
+ * Dropping the last reference to the mm also frees the structure of the
+ * subscriptions. If that goes wrong, the kernel log has a report.
  */
 
 static void put_may_drop_the_last_reference(struct kunit *test)

@@ -12,6 +12,7 @@
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/mmap_lock.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 
@@ -44,6 +45,38 @@ static void start_and_end_are_delivered_once(struct kunit *test)
 	mn_end(&range);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a-1");
 	mmap_read_unlock(m->mm);
+	mn_unregister(a);
+}
+
+/*
+ * With voluntary preemption, tasks that zap much memory rely on these points.
+ * The next request may come before the test looks, but not each time.
+ */
+static void start_and_end_let_others_run(struct kunit *test)
+{
+	struct mmu_notifier_range range;
+	bool start = false, end = false;
+	struct mn_sub *a;
+	struct mn_mm *m;
+	int i;
+
+	if (!preempt_model_voluntary())
+		kunit_skip(test, "needs PREEMPT_VOLUNTARY");
+
+	m = mn_mm(test);
+	a = mn_registered(test, m, 'a');
+	mmap_read_lock(m->mm);
+	for (i = 0; i < 10; i++) {
+		set_tsk_need_resched(current);
+		mn_start(&range, m, 1);
+		start |= !need_resched();
+		set_tsk_need_resched(current);
+		mn_end(&range);
+		end |= !need_resched();
+	}
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_TRUE(test, start);
+	KUNIT_EXPECT_TRUE(test, end);
 	mn_unregister(a);
 }
 
@@ -835,6 +868,7 @@ static void starts_and_ends_pair_up_while_subscribers_churn(struct kunit *test)
 static struct kunit_case mn_section_cases[] = {
 	KUNIT_CASE(section_without_subscribers_does_nothing),
 	KUNIT_CASE(start_and_end_are_delivered_once),
+	KUNIT_CASE(start_and_end_let_others_run),
 	KUNIT_CASE(nested_section_ends_first),
 	KUNIT_CASE(nested_section_ends_last),
 	KUNIT_CASE(sections_of_two_mms_nest),

@@ -7,15 +7,15 @@
  * DOC: a torture test of the mmu_notifier
  *
  * Threads do at random, on many mms at once, all that drivers and mm do with
- * notifiers, and a model says of each step what has to come of it.
+ * notifiers. A model checks the result of each step.
  *
  * **Mms** have no process. Each has an anonymous VMA and one of a file that all
- * share, so that sections can be held by each lock that may cover one, and rmap
- * leads from the file to all mms. Mms stand in a table of slots, from which
- * threads take them, and now and then one exits and another takes its place.
+ * share, so that a section can hold any of the locks that may cover it, and rmap
+ * leads from the file to all mms. Threads take mms from a table of slots; now
+ * and then one exits and is replaced by another.
  *
- * **Subscriptions** stand in the seats of their mm. A thread that takes one has
- * it for itself; the sections that call it meanwhile come from other threads.
+ * **Subscriptions** are in the seats of their mm. A thread that takes one has it
+ * for itself; the sections that call it meanwhile come from other threads.
  *
  * ============  =============================================================
  * thread        what it does
@@ -23,8 +23,8 @@
  * sectioner     sections in any order, nested, overlapping, blockable or not,
  *               under one of the locks
  * walker        as truncation and reclaim do: goes from the file to an mm,
- * which
- *               may be exiting, and runs sections, or ages it; truncates
+ *               which may be exiting, and runs sections, or ages it;
+ *               truncates
  * registrar     registers and unregisters, with and without mmap_lock
  * getter        get, put, synchronize
  * intervalist   inserts and removes, reads under collision-retry
@@ -34,30 +34,30 @@
  *               progress of all kinds elsewhere
  * ============  =============================================================
  *
- * Beside these ->release callbacks unregister and put; and debug kernels inject
+ * In addition, ->release callbacks unregister and put; and debug kernels inject
  * sections of their own and decline some.
  *
- * **The model** knows a section by the owner of its range. It is there to break
- * these rules, and nothing else is assumed:
+ * **The model** knows a section by the owner of its range. It checks these
+ * rules, and assumes nothing else:
  *
  * - coverage: at any time each open section has called every hlist subscription
  *   that is not released, and every interval that began to read before it;
- * - pairing: each subscriber gets one start and one end, in this order, and no end
- *   if it declined; when a start is declined those before get their end, and no
- *   one gets a start after it; second passes come once, in order, before start
- *   returns;
- * - collision-retry: what an interval has copied is what the page table says, and
- *   no interval has a valid copy while a section changes what it covers;
- * - release: once, not by an exit that begins after the last put, over when exit
- *   frees the pages and when unregister returns; so are the sections that began
- *   before it; with unregister, all callbacks are over;
- * - freeing: free_notifier once, without users, before synchronize returns; a
- *   subscription that is freed is called by nobody and written to by nobody;
- * - young callbacks reach all, once each, and the answer is theirs;
+ * - pairing: each subscriber gets one start and one end, in this order, and no
+ *   end if it declined; when a start is declined, the subscribers before it get
+ *   their end, and no later one gets a start; second passes come once, in order,
+ *   before start returns;
+ * - collision-retry: what an interval has copied is what the page table says,
+ *   and no interval has a valid copy while a section changes what it covers;
+ * - release: called once, and not by an exit that begins after the last put. It
+ *   is over when exit frees the pages and when unregister returns; so are the
+ *   sections that began before it; with unregister, all callbacks are over;
+ * - freeing: free_notifier is called once, without users, before synchronize
+ *   returns; a subscription that is freed is neither called nor written to;
+ * - young callbacks: each subscriber is called once, and the result is theirs;
  * - isolation: the holder sees progress;
- * - nobody is stuck, nothing is left in the end, and a signal disturbs nobody.
+ * - no thread is stuck, nothing is left in the end, and a signal has no effect.
  *
- * What must not sleep runs where the kernel reports sleeping.
+ * Callbacks that must not sleep run where the kernel reports sleeping.
  *
  * **The proof that it notices** is ``busted``: one operation is done in a naive
  * way, and the test passes only if the model objects before the time is over.
@@ -77,8 +77,8 @@
  * retry        the question whether to retry
  * ===========  ================================================================
  *
- * A built-in test only: there are no mms to be had for modules, and what is
- * done in a naive way needs what the parts of the mmu_notifier share.
+ * The test must be built in: modules cannot create mms, and the naive
+ * operations use internals of the mmu_notifier.
  */
 
 #define pr_fmt(fmt) fmt
@@ -205,7 +205,7 @@ static const char *const tt_stat_names[TT_STATS] = {
 bool tt_stop;
 struct tt_verdict tt_verdict;
 
-static struct file *tt_file;	/* that all mms map */
+static struct file *tt_file;	/* mapped by all mms */
 
 #define TT_MMS_MAX	64
 
@@ -214,7 +214,7 @@ static struct tt_mm *tt_slots[TT_MMS_MAX];
 
 #define TT_BUGS_SHOWN	10
 
-/* The first one ends the test, the next ones may explain it. */
+/* The first bug ends the test; later ones may explain it. */
 void tt_bug(const char *fmt, ...)
 {
 	int number = atomic_inc_return(&tt_verdict.bugs);
@@ -234,7 +234,7 @@ void tt_bug(const char *fmt, ...)
 	complete_all(&tt_verdict.caught);
 }
 
-/* Gives others a chance to come in between. @t is NULL where it is not known. */
+/* Let other threads run in between. @t is NULL where it is not known. */
 void tt_pause(struct tt_thread *t, bool may_sleep)
 {
 	u32 dice = t ? prandom_u32_state(&t->rnd) : get_random_u32();
@@ -435,7 +435,10 @@ static void tt_sections(struct tt_thread *t, struct tt_mm *tm,
 
 	while (steps-- && !tt_stopping()) {
 		tt_toggle(t, &t->sections[tt_below(t, tt_nest)], tm, window);
-		/* Now and then long enough for others to come and go. */
+		/*
+		 * Now and then wait long enough for other threads to come and
+		 * go.
+		 */
 		if (!tt_below(t, 16))
 			schedule_timeout_uninterruptible(1 + tt_below(t, 4));
 		tt_look(t);
@@ -526,7 +529,7 @@ static void tt_sectioner(struct tt_thread *t)
 
 /* Walkers */
 
-/* One of those that are mapped. They stay so under i_mmap_rwsem. */
+/* One of the VMAs that are mapped. They stay mapped under i_mmap_rwsem. */
 static struct tt_mm *tt_walk(struct tt_thread *t, struct address_space *mapping)
 {
 	unsigned int skip = tt_below(t, tt_mms);
@@ -607,7 +610,7 @@ static int tt_register_somehow(struct tt_thread *t, struct tt_sub *sub)
 	return err;
 }
 
-/* Returns NULL, with a bug if memory is not what was missing. */
+/* Returns NULL, and reports a bug if the reason is not lack of memory. */
 static struct tt_sub *tt_register_new(struct tt_thread *t, struct tt_mm *tm,
 				      unsigned int seat)
 {
@@ -617,7 +620,7 @@ static struct tt_sub *tt_register_new(struct tt_thread *t, struct tt_mm *tm,
 	if (!sub)
 		return NULL;
 	sub->seat = seat;
-	/* A signal is nothing to registration. */
+	/* A pending signal does not disturb registration. */
 	if (tt_below(t, 2))
 		set_thread_flag(TIF_SIGPENDING);
 	err = tt_register_somehow(t, sub);
@@ -743,7 +746,9 @@ static void tt_get_at(struct tt_thread *t, struct tt_mm *tm, unsigned int seat)
 		tt_seat_leave(tm, TT_GET, seat);
 }
 
-/* With nobody about to get or put, so that it is known to be the last. */
+/*
+ * Keep other threads from get and put, so that it is known to be the last put.
+ */
 static void tt_put_alone(struct tt_thread *t, struct tt_sub *sub)
 {
 	struct tt_mm *tm = tt_mm_get(sub->tm);
@@ -1164,7 +1169,7 @@ static void tt_await_all_gone(void)
 		tt_bug("mms or subscriptions are left");
 }
 
-/* After a bug nothing can be relied on, so that all is left as it is. */
+/* After a bug nothing can be relied on, so everything is leaked. */
 static void tt_finish(void)
 {
 	unsigned int i;
@@ -1269,7 +1274,7 @@ static int tt_find_busted(void)
 	return -EINVAL;
 }
 
-/* The boot goes on meanwhile, unless there is nothing after it. */
+/* The boot continues, unless there is nothing after the test. */
 static int __init tt_init(void)
 {
 	struct task_struct *task;

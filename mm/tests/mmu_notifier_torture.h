@@ -21,7 +21,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-/* The pages that everything happens in: half of them anonymous, half of a file. */
+/* The pages that sections are about: half of them anonymous, half of a file. */
 #define TT_PAGES	32
 #define TT_HALF		(TT_PAGES / 2)
 #define TT_BASE		(16UL << PAGE_SHIFT)
@@ -120,7 +120,7 @@ struct tt_thread {
 	struct tt_section *sections;	/* TT_NEST */
 };
 
-/* The end has come: threads finish what they are at. */
+/* The test is ending: threads finish the current operation. */
 extern bool tt_stop;
 
 static inline bool tt_stopping(void)
@@ -233,7 +233,7 @@ bool tt_seat_offer(struct tt_mm *tm, enum tt_kind kind, unsigned int seat,
 #define TT_MAGIC	0x74746f72
 #define TT_FREED_MAGIC	0x66726565
 
-/* What ->release does beside; itself it unregisters only when exit calls it. */
+/* What else ->release does. It unregisters itself only when exit calls it. */
 enum tt_whim {
 	TT_WHIM_NOTHING,
 	TT_WHIM_UNREGISTER_SELF,
@@ -250,7 +250,7 @@ enum tt_stage {
 
 struct tt_sub {
 	struct mmu_notifier mn;
-	/* From here on it is poisoned when it is freed. */
+	/* Everything from here on is poisoned on free. */
 	u32 magic;
 	refcount_t ref;		/* of the memory */
 	struct tt_mm *tm;
@@ -298,7 +298,7 @@ struct tt_finish {
 
 struct tt_int {
 	struct mmu_interval_notifier mni;
-	/* From here on it is poisoned when it is freed. */
+	/* Everything from here on is poisoned on free. */
 	u32 magic;
 	struct tt_mm *tm;
 	unsigned int seat;
@@ -322,7 +322,7 @@ struct tt_int *tt_int_new(struct tt_mm *tm, unsigned int seat,
 enum tt_hold {
 	TT_HOLD_NOTHING,
 	TT_HOLD_WRITE,	/* mmap_lock */
-	TT_HOLD_READ,	/* after a registration of nobody */
+	TT_HOLD_READ,	/* after mmu_notifier_register(NULL, mm) */
 	TT_HOLDS
 };
 
@@ -349,7 +349,7 @@ struct tt_section {
 	unsigned int first;	/* page */
 	unsigned int pages;
 	bool blockable;
-	/* All of this is written in callbacks, and those run in this thread. */
+	/* Written by callbacks, all of which run in this thread. */
 	unsigned long told;	/* ids that had a start */
 	unsigned long early;	/* those of them that it had before ->release */
 	unsigned long owed;	/* those of them that get an end */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations that the mmu_notifier's torture test can break on purpose.
+ * Operations that the torture test of the mmu_notifier can break on purpose.
  *
- * Each does what the core does, with one thing left out, as somebody might
- * write it who has not thought of that. In all other modes it is as in the
- * core. The core has no hooks for this.
+ * Each does what the core does, with one thing left out that is easy to forget.
+ * In all other modes it is as in the core. The core has no hooks for this.
  */
 
 #include <linux/interval_tree.h>
@@ -61,7 +60,7 @@ static void tt_flip(struct mmu_notifier_subscriptions *subs)
 	spin_unlock(&subs->lock);
 }
 
-/* Flip the phase, and say that it is done before the sections of old are. */
+/* Flip the phase, and claim to be done before the old sections are over. */
 static void tt_flip_early(struct mmu_notifier_subscriptions *subs,
 			  struct tt_sub *sub)
 {
@@ -72,7 +71,7 @@ static void tt_flip_early(struct mmu_notifier_subscriptions *subs,
 	hlist_add_head(mn_link(mn, idle), mn_list(subs, idle));
 	tt_flip(subs);
 	tt_sub_subscribed(sub);
-	/* What follows is for the registrations to come. */
+	/* The rest prepares for later registrations. */
 	synchronize_srcu_expedited(&subs->srcu);
 	hlist_add_head(mn_link(mn, old), mn_list(subs, old));
 }
@@ -101,7 +100,7 @@ static void tt_register_by_hand(struct tt_sub *sub, struct mm_struct *mm)
 	mutex_unlock(&subs->switching);
 }
 
-/* Have sections look at the tree, but do not wait for those that don't. */
+/* Make sections look at the tree, but do not wait for those that do not yet. */
 static void tt_enable_itree(struct mmu_notifier_subscriptions *subs)
 {
 	mn_set_flags(subs, MN_ITREE_ENABLED);
@@ -118,7 +117,7 @@ static void tt_install_early(struct mm_struct *mm)
 		subs->drained = true;
 }
 
-/* What a registration, get or insertion does first if it is the first. */
+/* What a first registration, get or insertion does before all else. */
 void tt_prepare(struct mm_struct *mm)
 {
 	mmap_assert_write_locked(mm);
@@ -147,7 +146,7 @@ int tt_register(struct tt_sub *sub, struct mm_struct *mm)
 
 /* Unregistration */
 
-/* Returns false if exit got there first. */
+/* Returns false if exit was first. */
 static bool tt_release_by_hand(struct mmu_notifier_subscriptions *subs,
 			       struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -174,7 +173,7 @@ static bool tt_release_by_hand(struct mmu_notifier_subscriptions *subs,
 	return true;
 }
 
-/* Off the lists, and that is that. */
+/* Unlink it, and wait for nothing. */
 static bool tt_unregister_early(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct mmu_notifier_subscriptions *subs = mm->notifier_subscriptions;
@@ -239,7 +238,7 @@ static void tt_section_undo(struct mmu_notifier_subscriptions *subs,
 	mmu_notifier_debug_decline(range);
 }
 
-/* As if a start that fails had called nobody. */
+/* Behave as if a start that fails had not called anyone. */
 static int tt_start_in_domain(struct mmu_notifier_subscriptions *subs,
 			      struct mmu_notifier_range *range)
 {
@@ -257,7 +256,7 @@ static int tt_start_in_domain(struct mmu_notifier_subscriptions *subs,
 		err = mn_itree_start(subs, range);
 	if (!err)
 		err = tt_call_starts(subs, range, mn_phase(flags));
-	/* The range has it now, which sparse cannot follow. */
+	/* The range holds it now, which sparse cannot follow. */
 	__release(&subs->srcu);
 	if (err)
 		tt_section_undo(subs, range, idx);

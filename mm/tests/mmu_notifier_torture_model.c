@@ -32,9 +32,8 @@ static atomic_t tt_alive = ATOMIC_INIT(0);	/* mms and subscriptions */
 #define TT_QUARANTINE	1024
 
 /*
- * What a subscription had of the core's is kept as it was, as the core goes by
- * it when it calls too late: its ops are those of the dead then, and report
- * that.
+ * What the core stored in a subscription is kept: the core uses it if it calls
+ * too late. Its ops are replaced by others that report such a call.
  */
 struct tt_corpse {
 	void *memory;
@@ -151,7 +150,7 @@ static void tt_check_exited(struct tt_mm *tm)
 	spin_unlock(&tm->lock);
 }
 
-/* Exit has unmapped and freed all, and off the mapping it is as well. */
+/* Exit has unmapped and freed all, and the mm is off the mapping. */
 static void tt_vma_close(struct vm_area_struct *vma)
 {
 	struct tt_mm *tm = vma->vm_private_data;
@@ -205,7 +204,7 @@ static int tt_map_anon(struct tt_mm *tm)
 	return err;
 }
 
-/* All mms map the same file, so that rmap leads to each of them. */
+/* All mms map the same file, so that rmap finds each of them. */
 static int tt_map_file(struct tt_mm *tm, struct file *file)
 {
 	struct vm_area_struct *vma = tt_vma_new(tm, TT_HALF);
@@ -650,8 +649,8 @@ static void tt_follow_whim(struct tt_sub *sub, bool by_exit)
 }
 
 /*
- * Whatever this unregisters may unregister @sub in turn, if it is exit that
- * calls: then the subscription is gone, but not its memory.
+ * The ->release that this calls may in turn unregister @sub, if exit calls it:
+ * then the subscription is gone, but not its memory.
  */
 static void tt_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -688,12 +687,12 @@ static void tt_check_quiet(struct tt_sub *sub, const char *when)
 	if (atomic_read(&sub->open))
 		tt_bug("%s: %d starts without an end", when,
 		       atomic_read(&sub->open));
-	/* In its own ->release it may be, if exit calls that. */
+	/* It may be in its own ->release, if exit calls that. */
 	if (atomic_read(&sub->releasing) != (READ_ONCE(sub->releaser) == current))
 		tt_bug("%s: ->release runs", when);
 }
 
-/* Nobody may call any more. */
+/* No thread may call it any more. */
 static void tt_sub_free(struct tt_sub *sub)
 {
 	struct tt_mm *tm = sub->tm;
@@ -838,7 +837,7 @@ struct tt_sub *tt_sub_new(struct tt_mm *tm, struct tt_thread *t)
 	return sub;
 }
 
-/* Without an id left it fails, as an allocation may. */
+/* Fails without an id left, as an allocation may. */
 struct mmu_notifier *tt_alloc_notifier(struct mm_struct *mm)
 {
 	struct tt_thread *t = kthread_data(current);
@@ -865,7 +864,7 @@ void tt_sub_subscribed(struct tt_sub *sub)
 	smp_store_release(&id->gen, id->gen + 1);
 }
 
-/* The end of the subscription is about to begin. */
+/* The subscription is about to end. */
 void tt_sub_leaving(struct tt_sub *sub)
 {
 	struct tt_id *id = &sub->tm->ids[sub->id];
@@ -874,7 +873,10 @@ void tt_sub_leaving(struct tt_sub *sub)
 			   TT_ENDING_SUBSCRIPTION) != TT_SUBSCRIBED)
 		return;
 	WRITE_ONCE(id->gen, id->gen + 1);
-	/* A section that misses the subscription from now on sees that it may. */
+	/*
+	 * A section that misses the subscription from now on finds that
+	 * it may do so.
+	 */
 	smp_mb();
 }
 
@@ -898,7 +900,7 @@ static const struct mmu_notifier_ops *tt_id_live(struct tt_mm *tm,
 	const struct mmu_notifier_ops *ops = READ_ONCE(id->ops);
 	bool released = READ_ONCE(id->released);
 
-	/* Both come with the generation. */
+	/* Both are published with the generation. */
 	smp_rmb();
 	if (!(gen & 1) || READ_ONCE(id->gen) != gen || released ||
 	    (!ops->release && !atomic_read(&tm->mm->mm_users)))
@@ -1131,14 +1133,14 @@ void tt_young(struct tt_thread *t, struct tt_mm *tm)
 	spin_lock(&tm->ptl);
 	tm->young_told = 0;
 	tm->young_plan = prandom_u32_state(&t->rnd);
-	/* Mostly nobody is, so that test_young gets past the first one. */
+	/* Mostly none is, so that test_young gets past the first subscriber. */
 	if (tt_below(t, 2))
 		tm->young_plan = 0;
 	young = tt_call(tm->mm, call);
 	if (call != TT_CALL_ARCH_INVALIDATE &&
 	    young != !!(tm->young_told & tm->young_plan))
 		tt_bug("call %d says %d", call, young);
-	/* The first one that is young ends test_young. */
+	/* The first young one ends test_young. */
 	if (call != TT_CALL_TEST_YOUNG || !young)
 		tt_check_young(tm, call, gens);
 	if (tm->young_told)
@@ -1175,7 +1177,9 @@ static void tt_hear_invalidate(struct tt_int *i, struct tt_section *s)
 	tt_pause(s->t, tt_may_sleep(s, i->mni.ops->flags));
 }
 
-/* What it uses is what the page table says. The caller holds its lock. */
+/*
+ * What the device uses is what the page table says. The caller holds the lock.
+ */
 static void tt_int_look(struct tt_int *i, const long *copy)
 {
 	unsigned int page;
@@ -1232,7 +1236,7 @@ static bool tt_invalidate(struct mmu_interval_notifier *mni,
 	return ret;
 }
 
-/* NULL if all are under way: then there is no second pass. */
+/* NULL if all are in use: then there is no second pass. */
 static struct mmu_interval_notifier_finish *tt_finish_get(struct tt_int *i,
 							  struct tt_section *s)
 {
@@ -1266,7 +1270,7 @@ static bool tt_invalidate_start(struct mmu_interval_notifier *mni,
 	if (*finish)
 		tt_bug("invalidate_start begins with a second pass");
 	ret = tt_int_hear(i, range, seq);
-	/* One that declines may have work under way, too. */
+	/* One that declines may have a second pass under way, too. */
 	if (!s || tt_below(s->t, 2))
 		*finish = tt_finish_get(i, s);
 	atomic_dec(&i->busy);
@@ -1340,7 +1344,7 @@ void tt_int_drop(struct tt_int *i)
 	tt_mm_put(tm);
 }
 
-/* It makes the mm ready for intervals, and mmap_lock need not be taken any more. */
+/* Prepares the mm for intervals, so that mmap_lock need not be taken later. */
 static int tt_register_nobody(struct mm_struct *mm)
 {
 	int err;
@@ -1416,7 +1420,7 @@ int tt_int_insert(struct tt_int *i, enum tt_hold hold)
 /*
  * An insert may be deferred until the running sections are over, and sections
  * that begin until then do not find the interval either. But begin has waited
- * for all of these, and there was nothing to invalidate.
+ * for all of these, and until then there was nothing to invalidate.
  */
 static void tt_int_begun(struct tt_int *i)
 {

@@ -2,9 +2,8 @@
 /**
  * DOC: KUnit suite of the mmu_notifier: tracepoints
  *
- * Probes write down what is traced of one address space, in words of their own,
- * so that a case can compare it with one line. Other tasks on the machine have
- * other address spaces.
+ * Probes record the events of one address space in short words, so that a case
+ * can compare them with one string. Other tasks have other address spaces.
  */
 
 #include <kunit/test.h>
@@ -24,7 +23,7 @@
 
 #include "mmu_notifier_kunit.h"
 
-/* What was traced of @mm since trace_said() was called last */
+/* What was traced for @mm since the last call of trace_said() */
 static struct {
 	/* Of @said and @length; raw, as probes run with preemption off */
 	raw_spinlock_t lock;
@@ -155,7 +154,7 @@ static void trace_interval(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "remove");
 }
 
-/* Those before it get an end, and the section is none. */
+/* Those before it get an end, and there is no section. */
 static void trace_who_declines(struct kunit *test)
 {
 	struct mn_mm *m = traced_mm(test);
@@ -205,8 +204,8 @@ static void trace_exit_with_interval(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "remove");
 }
 
-/* These two name the driver that takes long. */
-/* Takes until the clock shows it, which may be a tick. */
+/* These two events name the driver that takes long. */
+/* Lasts until the clock has advanced, which may take a tick. */
 static int lasting_start(struct mmu_notifier *mn,
 			 const struct mmu_notifier_range *range)
 {

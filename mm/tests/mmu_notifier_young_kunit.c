@@ -208,7 +208,7 @@ static void clear_young_asks_all_and_ors(struct kunit *test)
 	unregister_three(subs);
 }
 
-/* The newest is asked first. */
+/* The newest subscriber is asked first. */
 static void test_young_stops_at_the_first_yes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -278,7 +278,7 @@ static void mm_and_range_reach_the_callbacks(struct kunit *test)
 	mn_unregister(a);
 }
 
-/* Nobody has asked for the callback when the mm got its first subscriber. */
+/* No subscriber had the callback when the mm got its first one. */
 static void later_subscriber_may_be_the_first_to_implement(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -333,7 +333,9 @@ static void nobody_is_asked_after_unregister(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, heard[1].tlbs, 0);
 }
 
-/* A callback that nobody implements any more costs nothing. */
+/*
+ * If the last subscriber with a callback has left, the callback costs nothing.
+ */
 static void ops_are_forgotten_with_the_last_of_them(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -365,9 +367,9 @@ static void ops_are_forgotten_with_the_last_of_them(struct kunit *test)
 }
 
 /*
- * A flush need not be inside a section. One that began before the registration,
- * and did not look for the op in time, is over when registration returns:
- * flushes are read-side critical sections of RCU.
+ * A flush need not be inside a section. Flushes are read-side critical sections
+ * of RCU. One that began before the registration may have missed the op; when
+ * registration returns, that flush is over.
  */
 
 struct flusher {
@@ -375,7 +377,7 @@ struct flusher {
 	bool leave;
 };
 
-/* Does not sleep in there, as no flush does. */
+/* Does not sleep: flushes do not, either. */
 static void flush_for_long(void *arg)
 {
 	struct flusher *flusher = arg;
@@ -387,10 +389,13 @@ static void flush_for_long(void *arg)
 	rcu_read_unlock();
 }
 
-static void need_two_cpus(struct kunit *test)
+static void need_cpu_for_flush(struct kunit *test)
 {
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "one CPU cannot flush and do anything else");
+	/* It would turn the flusher into a real-time task that never sleeps. */
+	if (IS_ENABLED(CONFIG_RCU_BOOST))
+		kunit_skip(test, "RCU boosts the priority of its readers");
 }
 
 static struct flusher *flusher_begins(struct kunit *test,
@@ -433,7 +438,7 @@ static void first_arch_invalidate_waits_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
 }
 
@@ -443,11 +448,11 @@ static void first_arch_invalidate_beside_others_waits_for_flushes(struct kunit *
 	struct mn_sub *b;
 	struct mn_int *x;
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	b = mn_registered_ops(test, m, 'b', &young_ops);
 	x = mn_inserted(test, m, 'x', 5, 1);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
-	/* And once more, as the one before has left. */
+	/* Once more, as the previous subscriber has left. */
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &tlbs_ops), true);
 	mn_remove(x);
 	mn_unregister(b);
@@ -470,7 +475,7 @@ static void unregister_of_arch_invalidate_waits_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	expect_leaves_after_flush(test, mn_unregister,
 				  mn_registered_ops(test, m, 'a', &tlbs_ops));
 }
@@ -480,20 +485,22 @@ static void exit_with_arch_invalidate_waits_for_flushes(struct kunit *test)
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *a;
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	a = mn_registered_ops(test, m, 'a', &tlbs_ops);
 	expect_leaves_after_flush(test, mn_exit, m);
-	/* Exit has emptied the lists; it may have left a reader behind. */
+	/*
+	 * Exit has emptied the lists, but a reader may still be walking them.
+	 */
 	expect_leaves_after_flush(test, mn_unregister, a);
 }
 
-/* A flush does not concern these. */
+/* These do not wait for a flush. */
 static void others_do_not_wait_for_flushes(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *b;
 
-	need_two_cpus(test);
+	need_cpu_for_flush(test);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &mn_ops), false);
 	b = mn_registered_ops(test, m, 'b', &young_ops);
 	expect_waits_for_flush(test, mn_sub_ops(test, m, 'a', &young_ops), false);

@@ -23,6 +23,17 @@ static const struct mmu_notifier_ops implied_ops = {
 	.release = implied,
 };
 
+/* kmalloc() waits for reclaim, and the function that gets its result does not */
+static void as_an_argument(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	remember(
+		kmalloc(sizeof(struct request), (GFP_NOIO)));	/* finds: alloc */
+}
+
+static const struct mmu_notifier_ops argument_ops = {
+	.release = as_an_argument,
+};
+
 static bool without_reclaim(struct mmu_interval_notifier *sub,
 			    const struct mmu_notifier_range *range, unsigned long cur_seq)
 {

@@ -25,6 +25,15 @@ static void allocates(struct dev *dev)
 	mutex_unlock(&dev->inner);
 }
 
+/* kfree() does not wait */
+static void frees_at_once(struct dev *dev)
+{
+	mutex_lock(&dev->inner);
+	kfree(
+		kmalloc(size_of(dev), GFP_KERNEL));	/* finds: lock */
+	mutex_unlock(&dev->inner);
+}
+
 static void begins(struct dev *dev)
 {
 	dev->seq = mmu_interval_read_begin(&dev->sub);

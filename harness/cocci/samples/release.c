@@ -11,7 +11,7 @@ static const struct mmu_notifier_ops has_release_ops = {
 	.invalidate_range_start = start,
 };
 
-/* An interval hears of the end by its invalidate */
+/* An interval is told of the end by its invalidate */
 static const struct mmu_interval_notifier_ops interval_ops = {
 	.invalidate = invalidate,
 };

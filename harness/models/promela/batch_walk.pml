@@ -12,8 +12,8 @@
  * those in the middle; one of these inserts it again. One of these two has a second
  * pass.
  *
- * The tree is a list here. A change of it takes two steps, between which nobody gets
- * past it, as when a tree is rotated; one who stands on a node that was unlinked still
+ * The tree is a list here. A change of it takes two steps, between which no walk gets
+ * past it, as when a tree is rotated; a walk that is on a node that was unlinked still
  * gets from there to where its link led. What is done under subs->lock and no one
  * without it can see is one step.
  *
@@ -28,7 +28,7 @@
  *  - it goes on from no cursor that is not in the tree;
  *  - no interval is walked over, called or touched after its remove; none is unlinked
  *    twice;
- *  - nobody waits for ever (no invalid end state), and nobody is left as a cursor.
+ *  - no process waits for ever (no invalid end state), and none is left as a cursor.
  */
 /* wrong: NO_SEQCOUNT a walk trusts what it found while the tree changed */
 /* wrong: SEQCOUNT_EARLY the count is compared before the walk is over */
@@ -38,7 +38,7 @@
 /* wrong: NO_CURSOR a section goes on from the last one of a batch, which is unlinked */
 /* wrong: UNLINK_CURSOR remove takes a cursor out at once */
 /* wrong: NO_WAIT remove does not wait */
-/* wrong: LATE_WITHOUT_LOOK who unlinks a cursor does not wait for walks */
+/* wrong: LATE_WITHOUT_LOOK the unlinking of a cursor does not wait for walks */
 /* wrong: LOOK_BEFORE_LATE no barrier: waits for walks, and then unlinks the cursor */
 /* wrong: FIND_LEAVING a section that remove does not wait for finds a cursor */
 /* wrong: LEAVING_ENDS_WALK those behind one that leaves are not called */

@@ -21,7 +21,7 @@
  * acquire may come late, and that a store stays in the buffer of its CPU, is said by
  * another order of the statements.
  *
- * Left out: two passes, cursors, and what a walk meets while the tree changes
+ * Left out: two passes, cursors, and what a walk finds while the tree changes
  * (batch_walk); addresses, of which only the overlap matters; how waiters are woken,
  * and more than one waiter for unslotted sections (wake_up); which slots were ever
  * used (tree_flags). Numbers do not wrap here.
@@ -33,7 +33,7 @@
  *  - after remove the interval is neither called nor touched nor in the tree;
  *  - begin waits for no section that began after it looked, and for none that does
  *    not overlap the interval, unslotted ones aside;
- *  - nobody waits for ever (no invalid end state), and nothing is left of sections.
+ *  - no process waits for ever (no invalid end state), and nothing is left of sections.
  */
 /* wrong: NO_WAIT_IN_BEGIN reads within a section, with the number of that section */
 /* wrong: READ_ONCE_OF_SLOT no acquire: what was read before the end passes for new */
@@ -42,19 +42,22 @@
 /* wrong: PLAIN_OPEN no release: the slot is open before its range is there */
 /* wrong: SKIP_LOOKING a section in its walk is not waited for, as it has no range yet */
 /* wrong: IGNORE_UNSLOTTED begin looks at the slots only */
-/* wrong: SEQ_AFTER_LOOK the number of a section that nobody has waited for */
+/* wrong: SEQ_AFTER_LOOK the number of a section that was not waited for */
 /* wrong: WAIT_FOR_NEWER begin waits for sections that began after it in the slot */
+/* wrong: SPIN_FOR_NEWER begin waits for the walks of such sections */
+/* wrong: LOOK_AFTER_WAIT begin looks into the next slot when it has waited for the first */
+/* wrong: COUNT_AFTER_WAIT the unslotted ones are counted when it has waited for a slot */
 /* wrong: WAIT_FOR_ALL begin waits for sections elsewhere */
 /* wrong: WAIT_FOR_NO_UNSLOTTED begin waits until no section at all is unslotted */
 /* wrong: COUNT_FOR_ALL the end of a later unslotted section counts for an earlier one */
-/* wrong: NO_GENERATION the end of an unslotted section counts for nobody */
+/* wrong: NO_GENERATION the end of an unslotted section counts for no waiter */
 /* wrong: NO_BARRIER_IN_INSERT begin finds no section, and that one no interval */
 /* wrong: INSERT_WITH_LAST_NUMBER of one that comes later in its walk: not noticed */
 /* wrong: NUMBER_WITHOUT_SLOT two slots have had the same number of sections */
 /* wrong: NUMBER_WITHOUT_COUNT each section in a slot has the same number */
 /* wrong: CLAIM_AFTER_WALK begin overlooks a section that has called already */
 /* wrong: END_BEFORE_CHANGE as a clear_bit() may be, which orders nothing */
-/* wrong: NO_UNDO a declined start leaves its slot taken: nobody goes on */
+/* wrong: NO_UNDO a declined start leaves its slot taken: no one goes on */
 /* wrong: NO_WAIT_IN_REMOVE called after remove */
 /* wrong: NO_BARRIER_IN_REMOVE a section that was not found in a slot finds the interval */
 /* wrong: NO_SET_SEQ a driver that does not call mmu_interval_set_seq() */
@@ -341,6 +344,12 @@ inline mmu_interval_notifier_insert()
 
 #define same(i) (slot_state[i] != FREE && slot_count[i] == seen[i])
 
+#ifdef SPIN_FOR_NEWER
+#define walks(i) (slot_state[i] == LOOKING)
+#else
+#define walks(i) (slot_state[i] == LOOKING && same(i))
+#endif
+
 /* Whether to wait for the section in slot i: seen[i], or 0 */
 inline mn_slot_overlaps(i)
 {
@@ -362,15 +371,18 @@ inline mn_slot_overlaps(i)
 		fi;
 #else
 		/* Spins */
-		atomic {
-			slot_state[i] != LOOKING || !same(i) ->
+		if
+		:: atomic {
+			!walks(i) ->
 			if
 			:: !same(i) -> seen[i] = 0
 			:: else
 			fi;
 			acquire_of_slot();
 			read_early()
-		};
+		   }
+		:: walks(i) && !same(i) -> assert(false)
+		fi;
 #endif
 		if
 		:: seen[i] == 0
@@ -464,20 +476,30 @@ inline mn_itree_busy()
 	wait_unslotted = false
 }
 
-inline mn_itree_wait()
+inline mn_waiter_add()
 {
-	look_at_unslotted(wait_unslotted);
 	if
 	:: wait_unslotted ->
-		/* mn_waiter_add() */
 		atomic {
 			left = unslotted;
 			generation = 1 - generation;
 			waiter = true
 		}
 	:: else
-	fi;
+	fi
+}
+
+inline mn_itree_wait()
+{
+	look_at_unslotted(wait_unslotted);
+#ifndef COUNT_AFTER_WAIT
+	mn_waiter_add();
+#endif
 	mn_slot_overlaps(0);
+#ifdef LOOK_AFTER_WAIT
+	looked = in_begin;
+	mn_slot_wait(0);
+#endif
 	if
 	:: nr_slots == 2 -> mn_slot_overlaps(1)
 	:: else
@@ -485,6 +507,9 @@ inline mn_itree_wait()
 	looked = in_begin;
 	mn_slot_wait(0);
 	mn_slot_wait(1);
+#ifdef COUNT_AFTER_WAIT
+	mn_waiter_add();
+#endif
 	if
 	:: wait_unslotted ->
 		/* mn_waiter_wait() */

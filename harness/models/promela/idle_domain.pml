@@ -1,12 +1,12 @@
 /*
- * A wait that is over at once where nobody reads: synchronize_srcu_readers() of
+ * A wait that is over at once where there is no reader: synchronize_srcu_readers() of
  * kernel/rcu/srcutree.c against __srcu_read_lock() and __srcu_read_unlock(), which
  * here are not those of srcu.h: the counters are what this is about.
  *
  * Two readers on two CPUs, one of which reads twice, each of them free to leave on
  * another CPU than it came in. A counter is a store to come, and so is what the caller of the wait has
  * changed: each has a buffer that is emptied at any time, for which a full barrier
- * waits. An index is turned at any time, as by a grace period that somebody else
+ * waits. An index is turned at any time, as by a grace period that another task
  * waits for, also between its load by a reader and the counting. The sums are taken
  * one counter after the other.
  *
@@ -17,8 +17,8 @@
  * over.
  */
 /* wrong: NO_FIRST_BARRIER what was changed is in the buffer while the sums are taken */
-/* wrong: CAME_BEFORE_LEFT who came and left between the sums hides somebody */
-/* wrong: ONE_INDEX who reads under the other index is overlooked */
+/* wrong: CAME_BEFORE_LEFT a reader that came and left between the sums hides another */
+/* wrong: ONE_INDEX a reader under the other index is overlooked */
 /* wrong: READER_WITHOUT_BARRIER counted too late for the sum, and reads too early */
 
 #define READERS 2

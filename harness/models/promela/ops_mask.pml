@@ -31,7 +31,7 @@
 /* wrong: DEVICE_BEFORE_GRACE_PERIOD the barrier on the flushing CPU comes too late */
 /* wrong: GRACE_PERIOD_WITHOUT_BARRIER it is over before the mask can be seen */
 /* wrong: OPS_AFTER_GRACE_PERIOD the mask is set when the device may start */
-/* wrong: NO_DRAIN the first registration does not wait for who found no structure */
+/* wrong: NO_DRAIN the first registration does not wait for flushes that found no structure */
 /* wrong: FLUSH_WITHOUT_LOCK nor could it, if the flush were under none of the locks */
 
 #include "srcu.h"

@@ -29,7 +29,7 @@
 /* wrong: NO_MAPPING_PASS i_mmap_rwsem is not passed */
 /* wrong: NO_ANON_PASS the anon_vma lock is not passed */
 /* wrong: DRAIN_BEFORE_INSTALL a section may begin uncounted after the drain */
-/* wrong: INSTALLED_MEANS_DRAINED who installed has not drained yet: that needs mmap_lock */
+/* wrong: INSTALLED_MEANS_DRAINED it is installed before the drain, which needs mmap_lock */
 /* wrong: DRAINED_WITHOUT_DRAIN the other registration trusts a drain that is not over */
 /* wrong: INSTALL_BY_STORE the second structure replaces the first one */
 /* wrong: PLAIN_INSTALL no barrier: the pointer is seen before what it points to */

@@ -16,7 +16,7 @@
  * Left out: states, lists, grace periods and exit (release); puts of other mms.
  *
  * Properties:
- *  - nobody touches the structure after it was freed, the unlock of its lock
+ *  - no process touches the structure after it was freed, the unlock of its lock
  *    included; nor takes a reference to the mm when none is left;
  *  - free_notifier comes once for each subscription, and before a synchronize
  *    returns that began after its put;
@@ -24,8 +24,9 @@
  *    state).
  */
 /* wrong: QUEUE_OUTSIDE_LOCK the item may be through, and the structure gone */
-/* wrong: QUEUE_BEFORE_ADD the item may find nothing, and nobody comes again */
+/* wrong: QUEUE_BEFORE_ADD the item may find nothing, and does not run again */
 /* wrong: NO_REFERENCE destroyed while the item runs, or is queued in vain */
+/* wrong: GRAB_EACH_TIME one for an item that has one: the mm stays for ever */
 /* wrong: GRAB_OUTSIDE_LOCK the item may be through, and drops what was not taken */
 /* wrong: SYNCHRONIZE_PENDING_ONLY waits for what is queued, but not for what runs */
 
@@ -68,8 +69,12 @@ inline mmgrab()
 #ifndef NO_REFERENCE
 	atomic {
 		if
+#ifdef GRAB_EACH_TIME
+		:: true -> assert(mm_count > 0); mm_count++
+#else
 		:: fresh -> assert(mm_count > 0); mm_count++
 		:: else
+#endif
 		fi;
 		fresh = false
 	};

@@ -30,11 +30,11 @@
  *    one that is;
  *  - when exit or unregister returns it is over, whoever called it, but for the one
  *    that the unregister itself is called from; the same when put frees;
- *  - nobody is touched after it was freed;
+ *  - no subscriber is touched after it was freed;
  *  - nothing is taken off a list that it is not on;
  *  - when exit returns all sections are over that found a subscriber before each
  *    ->release was over;
- *  - nobody waits for ever, no registration for a ->release (no invalid end state).
+ *  - no process waits for ever, and no registration for a ->release (no invalid end state).
  */
 /* wrong: EXIT_NO_SYNCHRONIZE exit does not wait for sections that found a subscriber */
 /* wrong: NO_RELEASING exit does not wait for a ->release that unregister calls */
@@ -43,8 +43,8 @@
 /* wrong: NO_AWAIT unregister does not wait for a ->release that exit calls */
 /* wrong: PUT_NO_AWAIT neither does the work item of put */
 /* wrong: AWAIT_IN_EXIT a ->release waits for itself */
-/* wrong: NO_WAKE_UP nobody hears that exit_mn has changed */
-/* wrong: NO_WAKE_UP_OF_EXIT exit does not hear that releasing has changed */
+/* wrong: NO_WAKE_UP no waiter is woken when exit_mn has changed */
+/* wrong: NO_WAKE_UP_OF_EXIT exit is not woken when releasing has changed */
 /* wrong: EXIT_MN_AFTER_LOCK a ->release of exit is looked for before it shows */
 /* wrong: PLAIN_EXIT_MN no release: exit_mn changes before ->release is over */
 /* wrong: EXIT_TOUCHES exit looks at a subscriber after its ->release */
@@ -76,7 +76,7 @@ byte owed = 7;
 bool switching, dead, work_queued;
 byte exit_mn = NOBODY;
 byte releasing;
-bool waiting[N];		/* in subs->wq, by whom it is about */
+bool waiting[N];		/* in subs->wq, by the subscriber in question */
 bool exit_waiting;
 
 byte state[N] = MN_LIVE;

@@ -6,11 +6,11 @@
  * waits for the other one. The real counters are two per CPU and direction; that
  * their sums can be trusted is SRCU's business.
  *
- * Assumed of SRCU, beside that it waits for whom it finds counted:
+ * Assumed of SRCU, beside that it waits for the readers that it finds counted:
  *  - srcu_read_lock(): a full barrier between the counting and the section.
  *  - srcu_read_unlock(): a full barrier between the section and the uncounting.
  *  - synchronize_srcu_expedited(): a full barrier before the first look at a
- *    counter and another one after the last, and whoever comes while another one
+ *    counter and another one after the last, and a caller that comes while another one
  *    waits gets a grace period that begins after it came.
  * synchronize_srcu_readers(), which waits in its place where the series is complete,
  * gives the same by other means: idle_domain.pml.

@@ -8,10 +8,10 @@
  * mm/mmu_interval_notifier.c.
  *
  * One subscriber with start and end registers, leaves and registers again. With it
- * run two tasks that run sections, each in a slot of its own; or one of these and one
- * or two tasks that insert the first intervals of the mm. A store to subs->flags may
- * stay in the buffer of its CPU until a full barrier or until somebody else takes
- * subs->lock.
+ * run two tasks that run sections, each in a slot of its own; or one that runs them in
+ * either slot, and one or two tasks that insert the first intervals of the mm. A store
+ * to subs->flags may stay in the buffer of its CPU until a full barrier or until
+ * another task takes subs->lock.
  *
  * Left out: the installation of the structure (publish_drain); the lists, of which
  * all that counts is whether the subscriber is on the one that is walked
@@ -23,17 +23,18 @@
  *  - when unregistration returns no section is running that does;
  *  - when an insert begins to change the tree no section is running without a slot,
  *    and none begins after that;
- *  - what such sections have changed is seen by those who read after the insert;
- *  - nobody enters a domain that is not initialised;
+ *  - what such sections have changed is seen by reads after the insert;
+ *  - no section enters a domain that is not initialised;
  *  - each section gives back the slot and the domain that it took, and no other.
  */
 /* wrong: NO_RECHECK flags of before the claim: neither section nor drain sees the other */
-/* wrong: NO_DRAIN who takes MN_RANGE_ALONE back waits for the domain only */
+/* wrong: NO_DRAIN taking MN_RANGE_ALONE back waits for the domain only */
 /* wrong: DRAIN_FIRST_ONLY only the first one drains: sections are alone again later */
 /* wrong: DRAIN_BEFORE_FLAGS a section begins alone after the drain */
 /* wrong: NO_BARRIER_IN_DRAIN looks at the slots while the flags are in the buffer */
 /* wrong: USED_AFTER_CLAIM no barrier behind it: the drain does not look into the slot */
 /* wrong: AGAIN_KEEPS_SLOT a section that enters the domain after all keeps its slot */
+/* wrong: AGAIN_KEEPS_FLAGS its range keeps the number of that slot beside the next one */
 /* wrong: END_ASKS_FLAGS end asks subs->flags, not the range, whether it was alone */
 /* wrong: ALONE_WITHOUT_SLOT a section that is alone looks at the tree if it is enabled */
 /* wrong: DOMAIN_AFTER_FLAGS MN_RANGE_ALONE is taken back before there is a domain */
@@ -59,7 +60,7 @@
 
 byte flags;
 bool lock;
-byte buffered, writer = NOBODY;	/* a store to flags by whom, not yet in memory */
+byte buffered, writer = NOBODY;	/* a store to flags and its task, not yet in memory */
 
 bool has_domain, itree_ready;
 bool mmap_lock, switching;
@@ -111,20 +112,27 @@ inline mn_await_domain()
 
 inline mn_slot_claim()
 {
+	if
+	:: at = me
+	:: moves -> at = 1 - me
+	fi;
 #ifndef USED_AFTER_CLAIM
-	used[me] = true;
+	used[at] = true;
 #endif
 	atomic {
-		assert(!busy[me]);
-		busy[me] = true;
-		nr[me]++
-	};
-	slot = true
+		assert(!busy[at]);
+		busy[at] = true;
+		nr[at]++;
+		/* Its bits are added to those of the range. */
+		number = number | at;
+		at = 0;
+		slot = true
+	}
 }
 
 inline mn_itree_end()
 {
-	atomic { assert(busy[me]); busy[me] = false; slot = false }
+	atomic { assert(busy[number]); busy[number] = false; slot = false }
 }
 
 inline mn_domain_start()
@@ -147,16 +155,16 @@ inline mn_domain_start()
 	:: itree(f) ->
 		mn_slot_claim();
 #ifdef USED_AFTER_CLAIM
-		used[me] = true;
+		used[number] = true;
 #endif
 		skip
 	:: else
 	fi
 }
 
-proctype section(byte me; byte sections)
+proctype section(byte me; byte sections; bool moves)
 {
-	byte n, f;
+	byte n, f, at, number;
 	bit idx;
 	bool domain, outside, slot, told;
 
@@ -182,7 +190,7 @@ proctype section(byte me; byte sections)
 		f = flags;
 #endif
 #ifdef USED_AFTER_CLAIM
-		used[me] = true;
+		used[number] = true;
 #endif
 		if
 		:: alone(f) -> outside = true; domain = false
@@ -193,6 +201,9 @@ proctype section(byte me; byte sections)
 				:: slot -> mn_itree_end()
 				:: else
 				fi;
+#endif
+#ifndef AGAIN_KEEPS_FLAGS
+				number = 0;
 #endif
 				/* The flags were loaded again with an acquire */
 				domain = has_domain
@@ -233,7 +244,7 @@ proctype section(byte me; byte sections)
 		:: slot -> mn_itree_end()
 		:: else -> uncounted--
 		fi;
-		f = 0; told = false;
+		f = 0; told = false; number = 0;
 		assert(outside != domain)
 	   };
 	   if
@@ -325,7 +336,7 @@ inline mmu_notifier_unregister()
 	mn_store_flags(0, LISTED);
 	mn_await_domain();
 	atomic { assert(open == 0); gone = true };
-	/* mn_hlist_forget_ops(): nobody else has them */
+	/* mn_hlist_forget_ops(): no other subscriber has them */
 	mn_store_flags(0, HAS_START);
 	barrier();
 	switching = false
@@ -394,9 +405,9 @@ init
 	atomic {
 		run subscriber(0);
 		if
-		:: run section(0, 2); run section(1, 1)
-		:: run section(0, 2); run insert(1)
-		:: run section(0, 1); run insert(1); run insert(2)
+		:: run section(0, 2, false); run section(1, 1, false)
+		:: run section(0, 2, true); run insert(1)
+		:: run section(0, 1, true); run insert(1); run insert(2)
 		fi
 	}
 }

@@ -1,9 +1,9 @@
 /*
  * The two lists and the flip of the phase: mn_hlist_add(), mn_hlist_add_first(),
  * mn_hlist_add_later(), mn_hlist_remove(), mn_hlist_switch(), mn_set_flags() and
- * mn_hlist_forget_ops() against mn_read_lock(), mn_hlist_start(), mn_hlist_end() and
- * a callback of the kind of clear_young. mm/mmu_notifier.c. Phase and ops are one
- * word, read at once.
+ * mn_hlist_forget_ops() against mn_read_lock(), mn_hlist_start(), mn_hlist_end(),
+ * mn_hlist_unwind() and a callback of the kind of clear_young. mm/mmu_notifier.c.
+ * Phase and ops are one word, read at once.
  *
  * Subscriber A has start and end, and is the only one that has; B has a young
  * callback. Both register and unregister again and again, while one task runs
@@ -36,7 +36,7 @@
 /* wrong: NO_MUTEX two changes at once, without subs->switching */
 /* wrong: FORGET_WITHOUT_MUTEX B's removal forgets the ops of A, which comes meanwhile */
 /* wrong: FIRST_OPS_BEFORE_LISTS the first one is known before it is on the lists */
-/* wrong: FIRST_AGAIN nobody is on the lists any more, but they may still be walked */
+/* wrong: FIRST_AGAIN the lists are empty again, but they may still be walked */
 
 #include "srcu.h"
 
@@ -246,7 +246,10 @@ end:	do
 		fi
 	   };
 
-	   /* The page tables change. Then mn_hlist_end() */
+	   /*
+	    * The page tables change. Then mn_hlist_end(); or somebody behind A declines,
+	    * and mn_hlist_unwind() calls A in the same way
+	    */
 #ifdef END_READS_PHASE
 	   atomic { walkers[ph]--; ph = phase; walkers[ph]++ };
 #endif

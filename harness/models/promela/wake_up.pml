@@ -28,12 +28,12 @@
  * out: states of tasks; who else may be in the queue, as that only adds wake-ups.
  *
  * Properties:
- *  - nobody waits for ever (no invalid end state);
+ *  - no task waits for ever (no invalid end state);
  *  - a waiter is on the stack of its task only as long as that waits, and nobody
  *    touches it later;
  *  - each waits for the sections that it found, and for no other.
  */
-/* wrong: NO_WAKE_UP the change alone wakes nobody */
+/* wrong: NO_WAKE_UP the change alone wakes no task */
 /* wrong: WAITED_BY_STORE the bit is set in a slot that has been given back */
 /* wrong: LOOKS_THEN_FREES the end looks for the bit, and then gives the slot back */
 /* wrong: NO_SRCU_BARRIER the release is in the buffer when the end looks for waiters */
@@ -44,13 +44,24 @@
 /* wrong: ALL_WAITERS an unslotted section counts for those that came before it */
 /* wrong: UNSLOTTED_WITHOUT_LOCK two ends at once: one is not counted */
 /* wrong: LEAVE_WITHOUT_LOCK a waiter is gone while an end still looks at it */
-/* wrong: WAKE_UP_BEFORE_LEFT who looks in between sleeps for ever */
+/* wrong: WAKE_UP_BEFORE_LEFT a task that looks in between sleeps for ever */
+/* wrong: TOO_FEW_GENERATIONS as many waiters come as there are generations: none counts */
+/* wrong: GENERATION_WITHOUT_WRAP a section of after the wrap counts for earlier waiters */
+/* wrong: WAKE_UP_BEFORE_EXIT_MN the same for one that waits for a ->release of exit */
 /* wrong: WAITQUEUE_ACTIVE a release is no full barrier: store buffering */
 
 mtype = { SLOT, UNSLOTTED, EXIT };
 mtype plan;
 
 #define WAITERS 2
+
+/* A range has room for so many. More than there are waiters; they wrap here. */
+#ifdef TOO_FEW_GENERATIONS
+#define GENERATIONS 2
+#else
+#define GENERATIONS 4
+#endif
+#define FIRST_GENERATION 3
 
 /* The slot */
 bool busy, waited;
@@ -59,7 +70,7 @@ bit count;
 
 /* Sections without one */
 bool lock;
-byte unslotted, generation;
+byte unslotted, generation = FIRST_GENERATION;
 byte list[WAITERS], listed;	/* of subs->waiters, the latest first */
 byte left[WAITERS];
 
@@ -174,12 +185,12 @@ proctype unslotted_section(byte me; bool running)
 	bool wake;
 
 	if
-	:: running
+	:: running -> began = FIRST_GENERATION % GENERATIONS
 	:: else ->
 		/* mn_itree_enter_unslotted() */
 		atomic {
 			!lock ->
-			began = generation;
+			began = generation % GENERATIONS;
 			unslotted++;
 			begun = begun | (1 << me)
 		}
@@ -202,6 +213,9 @@ proctype unslotted_section(byte me; bool running)
 		over = over | (1 << me);
 		begun = begun - (1 << me);
 		later = generation - began
+#ifndef GENERATION_WITHOUT_WRAP
+		; later = later % GENERATIONS
+#endif
 	};
 	do
 	:: i == listed -> break
@@ -235,15 +249,20 @@ proctype mn_exit_release()
 {
 	bool done;
 
+#ifndef WAKE_UP_BEFORE_EXIT_MN
 	exit_mn_buffered = true;
 	/* wq_has_sleeper() */
 #ifndef WAITQUEUE_ACTIVE
 	!exit_mn_buffered;
 #endif
+#endif
 	if
 	:: queued[0] || queued[1] -> wake_up_all()
 	:: else
 	fi;
+#ifdef WAKE_UP_BEFORE_EXIT_MN
+	exit_mn_buffered = true;
+#endif
 	wait_event(0, releasing_changed)
 }
 

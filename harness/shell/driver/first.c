@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * About the smallest driver there can be: it subscribes to the address space of
- * whoever loads it, and counts what it is told until that ends. With wrong=1 it
- * breaks a rule, which the debug kernel reports: it allocates under the lock
- * that its callback takes.
+ * A very small driver: it subscribes to the address space of the task that
+ * loads it, and counts invalidations until that ends. With wrong=1 it breaks a
+ * rule, which the debug kernel reports: it allocates under the lock that its
+ * callback takes.
  */
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>

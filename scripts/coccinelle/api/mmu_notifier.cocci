@@ -76,7 +76,7 @@ position p;
 f << result.f;
 p << result.p;
 @@
-finding(p, "result", "nobody looks at what %s() returned" % f)
+finding(p, "result", "the result of %s() is ignored" % f)
 
 @has_put depends on !patch@
 @@

@@ -149,7 +149,22 @@ def taken_by(p):
     return None
 
 
+def own(arg):
+    """An argument without those of the calls in it"""
+    kept, depth, last = "", 0, ""
+    for word in re.findall(r"\w+|.", arg):
+        if word == "(" and (depth or re.fullmatch(r"\w+", last)):
+            depth += 1
+        elif word == ")" and depth:
+            depth -= 1
+        elif not depth:
+            kept += word
+        last = word
+    return kept
+
+
 def allocates(callee, args):
+    args = [own(arg) for arg in args]
     if ALLOCATES_OBJECT.fullmatch(callee) and not any("GFP_" in arg for arg in args):
         return True
     return bool(ALLOCATES_ANYHOW.fullmatch(callee) or GFP.search(",".join(args)))

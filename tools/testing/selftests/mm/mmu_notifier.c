@@ -14,15 +14,15 @@
  * - the shadow must not have what the page table no longer has: device_lost();
  * - nor let through a write that the page table forbids: device_must_ask();
  * - it should have kept what is outside of the range: device_kept();
- * - the notifiers must have given the expected reason and no other, and each
- *   start must have got its end, and what is far away must have been left
- *   alone: settled();
+ * - the notifiers must have given the expected reason and no other, each start
+ *   must have got its end, and a mirror far away must not have been called:
+ *   settled();
  * - the device, which now faults anew, sees what the process sees: same().
  *
  * All of this for each way in which a driver can subscribe: the variants. Every
  * test runs in a process of its own, so what belongs to a test is global here.
  *
- * Most of the tests need root. Tests that miss something are skipped and say
+ * Most of the tests need root. A test that lacks something is skipped and says
  * what it is.
  */
 #include "../kselftest_harness.h"
@@ -42,7 +42,7 @@
 #include "mmu_notifier_util.h"
 #include "vm_util.h"
 
-/* The C library may not have heard of these yet. */
+/* The C library may not have these yet. */
 #ifndef MADV_COLD
 #define MADV_COLD		20
 #endif
@@ -86,8 +86,8 @@
 #define FAR			2
 
 /*
- * The macros of the harness want it by this name. A test has a parameter of
- * that name; this one is for the functions that tests call.
+ * The macros of the harness require this name. A test has a parameter of that
+ * name; this one is for the functions that tests call.
  */
 static struct __test_metadata *_metadata;
 
@@ -100,7 +100,7 @@ static uint32_t how;
 static char *area;
 static uint32_t area_id;
 static struct test_mmu_notifier_counters area_before;
-/* A few pages that no operation has to do with */
+/* A few pages that no operation changes */
 static char *far;
 static uint32_t far_id;
 static struct test_mmu_notifier_counters far_before;
@@ -136,7 +136,7 @@ static int read_text(const char *path, char *text, size_t size)
 	return 0;
 }
 
-/* Where all values are listed, the one in brackets holds. */
+/* If all values are listed, the one in brackets is set. */
 static void cut_brackets(char *text)
 {
 	char *from = strchr(text, '[');
@@ -149,7 +149,7 @@ static void cut_brackets(char *text)
 	text[length] = '\0';
 }
 
-/* Until the end of the test. Returns 0 or a negative errno. */
+/* Set until the end of the test. Returns 0 or a negative errno. */
 static int set(const char *path, const char *value)
 {
 	unsigned int i = nr_changed;
@@ -201,7 +201,7 @@ static int dev_poke(char *addr, unsigned char byte)
 	return mn_poke(dev, area_id, addr, byte);
 }
 
-/* Only what follows counts, not what was before. */
+/* Counts from here on, not what was before. */
 static void watch(void)
 {
 	ASSERT_EQ(0, mn_counters(dev, area_id, &area_before));
@@ -307,7 +307,7 @@ static void reads_same(char *addr, size_t pages, size_t first)
 	free(copy);
 }
 
-/* Also what the device wrote, in device_uses(), is there. */
+/* What the device wrote in device_uses() is there, too. */
 static void same(char *addr, size_t pages, size_t first)
 {
 	size_t i;
@@ -388,7 +388,7 @@ static void at_rest(uint32_t id)
 	EXPECT_EQ(0, check.stale_write);
 }
 
-/* The mirror of what is far away heard nothing and is complete. */
+/* The mirror far away was not called and is complete. */
 static void far_alone(void)
 {
 	struct test_mmu_notifier_counters now;
@@ -401,7 +401,7 @@ static void far_alone(void)
 		EXPECT_EQ(0, mn_poke(dev, far_id, far + i * page_size, mark(i)));
 }
 
-/* To be called before the device faults anew. */
+/* Must be called before the device faults anew. */
 static void settled(unsigned int events)
 {
 	told(events);
@@ -409,7 +409,7 @@ static void settled(unsigned int events)
 	far_alone();
 }
 
-/* The same after what concerns the whole address space */
+/* The same after an operation on the whole address space */
 static void settled_everywhere(unsigned int events)
 {
 	told(events);
@@ -469,7 +469,7 @@ static int tmpfs_file(void)
 	return fd;
 }
 
-/* Nobody but this process sees it, and it goes when it is closed. */
+/* A file that only this process sees, gone when it is closed. */
 static int disk_file(void)
 {
 	struct statfs fs;
@@ -490,7 +490,7 @@ static uint64_t pagemap_of(char *addr)
 	return entry;
 }
 
-/* 0 if there is no page or one has no right to know */
+/* 0 if there is no page, or without the right to know */
 static unsigned long pfn_of(char *addr)
 {
 	uint64_t entry = pagemap_of(addr);
@@ -593,7 +593,10 @@ static void set_up(struct __test_metadata *metadata, uint32_t subscriptions)
 	CPU_ZERO(&cpu);
 	CPU_SET(sched_getcpu(), &cpu);
 	sched_setaffinity(0, sizeof(cpu), &cpu);
-	/* This changes page tables when it likes. Not all kernels have it. */
+	/*
+	 * NUMA balancing changes page tables at any time. Not all kernels have
+	 * it.
+	 */
 	set("/proc/sys/kernel/numa_balancing", "0");
 	reserve_area();
 	area_id = mirror(area, 2 * huge_size);
@@ -640,7 +643,7 @@ FIXTURE_TEARDOWN(page_table)
 	close(dev);
 }
 
-/* Before anything changes: the device has what it asked for and no more. */
+/* Before anything changes: the device has exactly what it asked for. */
 TEST_F(page_table, read_then_write)
 {
 	char *addr = map_at(0, FEW);
@@ -726,7 +729,7 @@ TEST_F(page_table, mmap_over)
 	same(addr + 5 * page_size, 3, 5);
 }
 
-/* The device had been refused there, and is not any more. */
+/* The device was refused there before, and no longer is. */
 TEST_F(page_table, mmap_into_hole)
 {
 	refused(area, FEW);
@@ -979,7 +982,9 @@ TEST_F(page_table, madvise_cold)
 	same(addr, FEW, 0);
 }
 
-/* Has reclaim take the pages. They are gone, or in the page cache alone. */
+/*
+ * Make reclaim take the pages. They are then gone, or only in the page cache.
+ */
 static void page_out(char *addr, size_t pages)
 {
 	ASSERT_EQ(0, madvise(addr, pages * page_size, MADV_PAGEOUT));
@@ -1140,7 +1145,9 @@ TEST_F(page_table, fork_private)
 	fork_and_write(addr, page_size);
 }
 
-/* Here both go on to share, nothing becomes read-only, all are heard. */
+/*
+ * Here both continue to share, nothing becomes read-only, and all are called.
+ */
 TEST_F(page_table, fork_shared)
 {
 	int fd = tmpfs_file();
@@ -1264,9 +1271,7 @@ TEST_F(page_table, ksm_unmerge)
 	at_rest(area_id);
 }
 
-/*
- * Huge pages that nobody asked for
- */
+/* Huge pages that the kernel makes on its own */
 
 /* A huge page, of which the device has each small one. NULL if there is none. */
 static char *map_huge(void)
@@ -1422,7 +1427,7 @@ TEST_F(page_table, huge_swap)
 	at_rest(area_id);
 }
 
-/* The one of which all bytes are 0 and which everybody shares */
+/* The huge page of zeros, which all share */
 TEST_F(page_table, huge_zero_page)
 {
 	if (set(THP "enabled", "madvise") || set(THP "use_zero_page", "1"))
@@ -1566,7 +1571,9 @@ TEST_F(page_table, mbind)
 	same(addr, FEW, 0);
 }
 
-/* The one that is lowest in physical memory. There is none without a right to know. */
+/*
+ * The page that is lowest in physical memory; NULL without the right to know.
+ */
 static size_t lowest(const unsigned long *pfns, size_t pages)
 {
 	size_t i, best = pages;
@@ -1614,7 +1621,7 @@ TEST_F(page_table, compaction)
 	char *addr;
 	size_t i;
 
-	/* what is freed is free at once, not in reserve for a CPU */
+	/* A freed page is free at once, not kept in reserve for a CPU. */
 	set("/proc/sys/vm/percpu_pagelist_high_fraction", "1000000");
 	addr = map_lowest(4096);
 	if (!addr)
@@ -1654,7 +1661,10 @@ static void survive(int signal)
 {
 }
 
-/* As for a page with one that cannot be corrected: nobody must read it again. */
+/*
+ * As for a page with an error that cannot be corrected: it must not be read
+ * again.
+ */
 TEST_F(page_table, hwpoison)
 {
 	struct sigaction action = { .sa_handler = survive };
@@ -1677,10 +1687,10 @@ TEST_F(page_table, hwpoison)
 }
 
 /*
- * Finds a block of memory that can be taken offline, and has it back as one for
- * nothing but movable pages, which is where the next page of a process comes
- * from. What the kernel allocated at boot is at the ends of memory, so this
- * looks in the middle. Returns a negative errno if there is none.
+ * Find a block of memory that can be taken offline, and bring it back as one
+ * for movable pages alone, from which the next page of a process then comes.
+ * What the kernel allocated at boot is at the ends of memory, so this looks in
+ * the middle. Returns a negative errno if there is none.
  */
 static int movable_block(char *path, size_t length)
 {
@@ -1808,7 +1818,7 @@ TEST_F(page_table, madvise_remove)
 	close(fd);
 }
 
-/* Others that have the file see what the device writes, and the reverse. */
+/* Other users of the file see what the device writes, and the reverse. */
 TEST_F(page_table, shared_with_file)
 {
 	int fd = tmpfs_file();
@@ -1844,7 +1854,7 @@ static int read_disk(int fd, size_t at)
 
 /*
  * Writeback makes a page read-only, so that the next write is noticed. If the
- * device could go on writing then, that would never reach the disk.
+ * device could still write then, its data would never reach the disk.
  */
 TEST_F(page_table, disk_writeback)
 {
@@ -1922,7 +1932,7 @@ TEST_F(page_table, file_read_only)
 
 #define NO_HUGETLB	"no pages for hugetlbfs"
 
-/* Some are in reserve for copies. */
+/* Some huge pages are in reserve for copies. */
 static bool have_hugetlb(void)
 {
 	if (default_huge_page_size() != huge_size)
@@ -2060,7 +2070,7 @@ static int write_protect(char *addr, size_t pages, bool on)
 	return mn_ioctl(uffd, UFFDIO_WRITEPROTECT, &arg);
 }
 
-/* What a missing page becomes: pages alternate. */
+/* What a missing page is filled with: pages alternate. */
 static int provide(char *addr)
 {
 	static const char copy[1 << 16] = { 'U' };
@@ -2076,7 +2086,7 @@ static int provide(char *addr)
 	return mn_ioctl(uffd, UFFDIO_COPY, &arg);
 }
 
-/* Resolves as many page faults as it is told. */
+/* Resolves the given number of page faults. */
 static void *resolve(void *count)
 {
 	struct uffd_msg msg;
@@ -2106,7 +2116,7 @@ static pthread_t resolve_faults(intptr_t count)
 	return thread;
 }
 
-/* It had to resolve exactly so many. Less is a timeout. */
+/* It must have resolved exactly this many; fewer means a timeout. */
 static void all_resolved(pthread_t thread)
 {
 	void *err;
@@ -2133,7 +2143,7 @@ TEST_F(page_table, uffd_write_protect)
 	same(addr, FEW, 0);
 	device_must_ask(addr + 2 * page_size, 3);
 
-	/* the device writes nevertheless, and somebody has to allow it */
+	/* the device writes nevertheless, and the handler has to allow it */
 	thread = resolve_faults(1);
 	ASSERT_EQ(0, dev_write(addr + 2 * page_size + 2, 'D'));
 	all_resolved(thread);
@@ -2381,7 +2391,7 @@ static bool is_idle(unsigned long pfn)
 	return bits >> pfn % 64 & 1;
 }
 
-/* Nobody has accessed the page yet, as far as one knows. */
+/* The page counts as not accessed yet. */
 static void make_idle(unsigned long pfn)
 {
 	int fd = open(PAGE_IDLE, O_WRONLY | O_CLOEXEC);
@@ -2445,9 +2455,7 @@ TEST_F(ageing, idle_huge_page)
 	settled(0);
 }
 
-/*
- * What the device has to refuse
- */
+/* Accesses that the device has to refuse */
 
 FIXTURE(bad_input)
 {

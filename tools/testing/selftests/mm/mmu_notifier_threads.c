@@ -4,19 +4,18 @@
  *
  * The device of lib/test_mmu_notifier.c mirrors page tables, with an hlist
  * subscription, an interval subscription, one with two passes, or two of them;
- * each test runs with each. What is expected of the core shows in the device:
+ * each test runs with each. The tests check what the core promises to a device:
  *
  * - it never keeps an entry that the page table has not: TEST_MMU_NOTIFIER_CHECK,
- *   and content that a page got after the device could have had it last;
+ *   and content that a page got after the device could last have used it;
  * - it gets one end for each start;
  * - it is called once for the end of the address space, before memory is freed;
- * - a process in trouble delays nobody else.
+ * - a process that is stuck delays no other one.
  *
  * Where an order matters, TEST_MMU_NOTIFIER_BLOCK holds a section open until
- * the test has seen, in the counters, that it is there. Nothing sleeps in the
- * hope that others get something done. What races, does so for a fixed number
- * of rounds; choices are made by a generator with a fixed seed, or that of the
- * environment variable MMU_NOTIFIER_SEED.
+ * the counters show that it has begun. No test sleeps to give others time.
+ * Races run for a fixed number of rounds; random choices have a fixed seed, or
+ * that of the environment variable MMU_NOTIFIER_SEED.
  *
  * ASSERT_*() is for the main thread of the test alone. Threads and children
  * return what they have found; they end with the process that started them.
@@ -48,7 +47,7 @@
 #define PAGES		16
 /* As many mirrors as one file is given; ids count from 1 */
 #define MIRRORS		64
-/* What races: pages, and rounds */
+/* For racing threads: pages, and rounds */
 #define RACE_PAGES	8
 #define RACE_ROUNDS	25
 /* VMAs that registration has to pass through */
@@ -63,7 +62,7 @@
 
 /* How far a child has come */
 enum stage {
-	MIRRORED = 1,	/* its mirror is there */
+	MIRRORED = 1,	/* its mirror exists */
 	GO_ON,		/* the parent has the file too, and has seen enough */
 	ANSWERED,
 	LEAVE,
@@ -94,7 +93,7 @@ static char *map(int pages)
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-/* The same again where something has been */
+/* The same at an address where something was mapped */
 static bool map_at(char *addr, int pages)
 {
 	return mmap(addr, pages * page, PROT_READ | PROT_WRITE,
@@ -214,7 +213,7 @@ static bool unblock(int fd, int id)
 /* Threads */
 
 /*
- * One that waits for the signal to go. To create it takes mmap_lock for write,
+ * A thread that waits for its signal. Creating it takes mmap_lock for write,
  * which has to be over when a section is held open.
  */
 struct worker {
@@ -316,7 +315,10 @@ static int do_unmirror(struct worker *w)
 	return mn_unmirror(w->fd, w->id);
 }
 
-/* A newcomer, which leaves its mirror in @id; returns what it reads first. */
+/*
+ * A new subscriber, which leaves its mirror in @id; returns what it reads
+ * first.
+ */
 static int do_mirror_and_read(struct worker *w)
 {
 	w->id = mn_mirror(w->fd, w->addr, w->length, how);
@@ -425,12 +427,12 @@ static bool ended(int fd, int id)
 	       now.interval.events[TEST_MMU_NOTIFIER_RELEASE] == interval;
 }
 
-/* It has ended, and the device has let go. */
+/* The process has ended, and the device has dropped its entries. */
 static void expect_ended(struct __test_metadata *_metadata, int fd, int id)
 {
 	struct test_mmu_notifier_check check;
 
-	/* Not by then if somebody looks into /proc. */
+	/* Not by then if another task looks into /proc. */
 	EXPECT_TRUE(mn_until(ended(fd, id)));
 	EXPECT_EQ(0, mn_blocked(fd, id));
 	EXPECT_EQ(-ENODATA, mn_peek(fd, id, area));
@@ -442,8 +444,9 @@ static void expect_ended(struct __test_metadata *_metadata, int fd, int id)
 }
 
 /*
- * What remains of a child after execve() of this program: a process that cannot
- * mirror by the file from before. It says so, and waits for its end.
+ * What a child becomes by execve() of this program: a process that cannot
+ * mirror by the file that it had before. It reports this, and waits for its
+ * end.
  */
 #define EXEC_VARIABLE	"MMU_NOTIFIER_EXEC"
 
@@ -541,7 +544,7 @@ FIXTURE_VARIANT_ADD(threads, both) {
 static void setup(struct __test_metadata *_metadata)
 {
 	page = sysconf(_SC_PAGESIZE);
-	/* A policy of one's own keeps NUMA balancing away, which drops entries. */
+	/* An own policy keeps NUMA balancing away, which drops entries. */
 	syscall(__NR_set_mempolicy, MPOL_LOCAL, NULL, 0);
 	dev = open(MN_DEVICE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(dev, 0);
@@ -661,7 +664,7 @@ TEST_F_TIMEOUT(threads, sections_first_ends_last, LIMIT)
 	two_sections(_metadata, false, do_dontneed, 0);
 }
 
-/* munmap() has downgraded mmap_lock by then, so that others get on. */
+/* munmap() has downgraded mmap_lock by then, so others can proceed. */
 TEST_F_TIMEOUT(threads, sections_munmap_ends_first, LIMIT)
 {
 	two_sections(_metadata, true, do_munmap, -EFAULT);
@@ -808,7 +811,7 @@ TEST_F_TIMEOUT(threads, mirror_during_section, LIMIT)
 	go(punch);
 	ASSERT_TRUE(mn_until(mn_blocked(dev, id) == 1));
 	go(newcomer);
-	/* A good time for mistakes: nothing shows how far it is. */
+	/* Nothing shows how far it is. If it did not wait, it would likely be done. */
 	EXPECT_EQ(1, mn_blocked(dev, id));
 	EXPECT_FALSE(done(newcomer));
 	EXPECT_EQ(1, *addr);
@@ -850,7 +853,7 @@ TEST_F_TIMEOUT(threads, unmirror_during_section, LIMIT)
 	ASSERT_TRUE(mn_until(mn_blocked(dev, holds) == 1));
 	leaver->id = leaves;
 	go(leaver);
-	/* It has come as far as that it is not found any more. */
+	/* It has come so far that sections no longer find it. */
 	ASSERT_TRUE(mn_until(mn_blocked(dev, leaves) == -ENOENT));
 	EXPECT_FALSE(done(leaver));
 	EXPECT_EQ(1, mn_blocked(dev, holds));
@@ -862,7 +865,7 @@ TEST_F_TIMEOUT(threads, unmirror_during_section, LIMIT)
 	EXPECT_EQ(0, mn_unmirror(dev, holds));
 }
 
-/* Also while somebody waits for the section that is held open. */
+/* Also while another thread waits for the section that is held open. */
 TEST_F_TIMEOUT(threads, unmirror_lifts_block, LIMIT)
 {
 	struct worker *change, *reader, *leaver;
@@ -1168,9 +1171,9 @@ TEST_F_TIMEOUT(threads, race_fork, LIMIT)
 
 /*
  * munmap() takes a mapping out of the address space before it unmaps the pages,
- * and before rmap ceases to find the mapping: writeback has sections meanwhile
- * where nothing is mapped any more, or something else already. It is the kernel
- * log that says whether it took offence.
+ * and before rmap ceases to find the mapping. Meanwhile writeback opens
+ * sections where nothing is mapped any more, or something else already. A
+ * warning would be in the kernel log.
  */
 #define WRITTEN_PAGES	256
 #define WRITTEN_ROUNDS	24
@@ -1411,7 +1414,7 @@ static int open_uffd(char *addr)
 	return fd;
 }
 
-/* A page fault of the device is delayed, and a section comes meanwhile. */
+/* A page fault of the device is delayed, and a section is opened meanwhile. */
 TEST_F_TIMEOUT(threads, fault_begins_again, LIMIT)
 {
 	struct test_mmu_notifier_counters now;
@@ -1526,8 +1529,8 @@ TEST_F_TIMEOUT(threads, mirror_while_memory_changes, LIMIT)
 }
 
 /*
- * The first mirror of an address space comes while sections are under way that
- * are counted nowhere; their ends are not for it.
+ * The first mirror of an address space is made while sections are open that are
+ * counted nowhere; it must not get their ends.
  */
 static int life_first_mirror(void)
 {
@@ -1703,7 +1706,7 @@ static int life_mirrored(void)
 	return reached(GO_ON) ? 0 : 1;
 }
 
-/* A file that two processes map is cut off: both devices lose it. */
+/* A file that two processes map is truncated: both devices lose it. */
 TEST_F_TIMEOUT(threads, truncate_for_two, LIMIT)
 {
 	struct child child;
@@ -1833,7 +1836,7 @@ TEST_F_TIMEOUT(threads, exec_ends_mirror, LIMIT)
 	advance(GO_ON);
 	EXPECT_EQ(-EPERM, exec_report());
 	expect_ended(_metadata, child.fd, child.id);
-	/* The last reference goes with the mirror still there. */
+	/* The last reference is dropped while the mirror still exists. */
 	EXPECT_EQ(0, close(child.fd));
 	EXPECT_EQ(128 + SIGKILL, kill_and_reap(child.pid));
 }
@@ -1873,7 +1876,7 @@ TEST_F_TIMEOUT(threads, file_outlives_process, LIMIT)
 	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
-/* Vice versa: nothing is left of the mirror, and the process goes on. */
+/* Vice versa: the mirror is gone, and the process goes on. */
 static int life_close_first(void)
 {
 	int fd, id, i;
@@ -1944,7 +1947,7 @@ TEST_F_TIMEOUT(threads, exit_with_threads, LIMIT)
 }
 
 /*
- * A thread is in a section that the device holds open. To end does not take the
+ * A thread is in a section that the device holds open. Ending does not need the
  * consent of the device.
  */
 static int life_in_section(void)
@@ -2049,7 +2052,7 @@ TEST_F_TIMEOUT(threads, unmirror_races_exit, LIMIT)
 	}
 }
 
-/* Registration, and what disturbs it */
+/* Registration, and events that disturb it */
 
 static void scatter(struct __test_metadata *_metadata)
 {
@@ -2108,7 +2111,7 @@ static int life_mirror_for_ever(void)
 	advance(MIRRORED);
 	for (;;) {
 		id = mn_mirror(fd, area, PAGES * page, how);
-		/* What allocates per CPU gives up when the task is killed. */
+		/* Per-CPU allocations fail when the task is killed. */
 		if (id < 0 && id != -ENOMEM)
 			return -id;
 		if (id > 0 && mn_unmirror(fd, id))
@@ -2136,7 +2139,10 @@ TEST_F_TIMEOUT(threads, kill_during_mirror, LIMIT)
 	EXPECT_EQ(1, mn_read(dev, id, area));
 }
 
-/* A process is stuck in a section; neither others nor its other parts are. */
+/*
+ * A process is stuck in a section. Neither other processes nor the rest of this
+ * one are.
+ */
 static int life_stuck(void)
 {
 	struct worker *w = spawn(do_munmap, 0, area, 4);
@@ -2252,7 +2258,7 @@ static int life_large(void)
 
 /*
  * Pages that a process has in memory. Of the files that tell, this one counts
- * them; others add up what each CPU knows, more or less.
+ * them; others add up approximate counts of each CPU.
  */
 static long resident(pid_t pid)
 {
@@ -2297,7 +2303,7 @@ static int mrelease(int pidfd)
 	return syscall(__NR_process_mrelease, pidfd, 0) ? -errno : 0;
 }
 
-/* What one mirror declined is left alone, all else is gone. */
+/* What one mirror declined is left alone; everything else is gone. */
 static void expect_declined(struct __test_metadata *_metadata,
 			    const struct child *child, int other)
 {
@@ -2440,7 +2446,7 @@ TEST_F_TIMEOUT(oom, reaper_declined, LIMIT)
 	ASSERT_TRUE(held(child.pid));
 
 	ASSERT_TRUE(mn_until(declined(child.fd, child.id)));
-	/* Whether what it does is over is seen from the memory that it frees. */
+	/* The memory that it frees shows whether it is done. */
 	EXPECT_TRUE(mn_until(resident(child.pid) <= OUTSIDE / 8));
 	expect_declined(_metadata, &child, other);
 	/* It tries for a second, so there is no time to lose. */
@@ -2450,8 +2456,8 @@ TEST_F_TIMEOUT(oom, reaper_declined, LIMIT)
 }
 
 /*
- * What the kernel keeps for a subscribed process is charged to its group, and
- * the per-CPU part is there for hlist subscribers alone.
+ * What the kernel allocates for a subscribed process is charged to its group;
+ * the per-CPU part is only allocated for hlist subscribers.
  */
 
 #define CHARGED		64
@@ -2548,7 +2554,7 @@ static int life_charged(void)
 	return !pass_gate(1);
 }
 
-/* All that costs a process is there before the first gate opens. */
+/* Everything that a process needs is allocated before the first gate opens. */
 static int life_of_group(void)
 {
 	pid_t pids[CHARGED];
