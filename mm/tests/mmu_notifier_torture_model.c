@@ -1453,12 +1453,14 @@ void tt_int_remove(struct tt_int *i)
 	spin_unlock(&i->lock);
 	tt_int_ending(i);
 	tt_remove(&i->mni);
+	tt_count(TT_REMOVED);
+	/* Callbacks use @i: it is leaked, like everything after a bug. */
 	if (atomic_read(&i->busy))
 		tt_bug("removed: a callback runs");
-	if (READ_ONCE(i->finishes_used))
+	else if (READ_ONCE(i->finishes_used))
 		tt_bug("removed: a second pass has not come");
-	tt_count(TT_REMOVED);
-	tt_int_drop(i);
+	else
+		tt_int_drop(i);
 }
 
 /* Collision-retry, once. The caller has a user of the mm. */

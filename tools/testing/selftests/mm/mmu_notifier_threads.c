@@ -2451,7 +2451,8 @@ TEST_F_TIMEOUT(oom, reaper_declined, LIMIT)
 	expect_declined(_metadata, &child, other);
 	/* It tries for a second, so there is no time to lose. */
 	EXPECT_TRUE(unblock(child.fd, child.id));
-	EXPECT_TRUE(mn_until(mn_peek(child.fd, child.id, area) == -ENODATA));
+	EXPECT_TRUE(mn_until(mn_peek(child.fd, child.id, area) == -ENODATA &&
+			     mn_peek(child.fd, other, area) == -ENODATA));
 	expect_reaped(_metadata, &child, other);
 }
 
