@@ -52,7 +52,7 @@ manifest() {
 	while read -r line; do
 		case $line in
 		'' | '#'*) ;;
-		stage\ *) ;;
+		stage\ * | part\ *) ;;
 		patch\ *) message=series/messages/${line#patch } ;;
 		series/*/"$base"/*) echo "$message $line" ;;
 		series/edits/* | series/steps/*/* | series/recipes/*/*) ;;
@@ -61,6 +61,10 @@ manifest() {
 		esac
 	done <"$root/series/manifest"
 }
+
+# What comes of files of ours before a later patch brings the rest:
+# "<message file> <path> <the first line that is left out>"
+parts() { awk '$1 == "patch" { message = $2 } $1 == "part" { $1 = "series/messages/" message; print }' "$root/series/manifest"; }
 
 # The stages of the series in order, and the patches of this base in each:
 # "<stage> <message file>"
