@@ -826,12 +826,23 @@ LK_CASE(exit_under_release_lock_wrong, true)
 	lk_unregister();
 }
 
-LK_CASE(put_under_release_lock_wrong, true)
+/* The work item of a put waits for ->release, and is waited for. */
+LK_CASE(synchronize_under_release_lock_wrong, true)
 {
 	lk_in_release = lk_take_mutex;
 	lk_get();
 	lk_exit_mm();
-	lk_under_mutex(lk_put);
+	lk_put();
+	lk_under_mutex(mmu_notifier_synchronize);
+}
+
+LK_CASE(put_after_synchronize_under_release_lock_wrong, true)
+{
+	lk_in_release = lk_take_mutex;
+	lk_get();
+	lk_exit_mm();
+	lk_under_mutex(mmu_notifier_synchronize);
+	lk_put();
 }
 
 /* Under mmap_lock, do not take a lock under which others take mmap_lock. */
@@ -1503,7 +1514,8 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(unregister_under_release_lock_right),
 	KUNIT_CASE(unregister_after_exit_under_release_lock_wrong),
 	KUNIT_CASE(exit_under_release_lock_wrong),
-	KUNIT_CASE(put_under_release_lock_wrong),
+	KUNIT_CASE(synchronize_under_release_lock_wrong),
+	KUNIT_CASE(put_after_synchronize_under_release_lock_wrong),
 	KUNIT_CASE(unregister_under_mmap_lock_wrong),
 	KUNIT_CASE(unregister_under_mmap_lock_right),
 	KUNIT_CASE(unregister_another_in_release_right),
