@@ -22,9 +22,10 @@ kernel_path() {
 	esac
 }
 
-# The edits of this base, as paths below the repo
+# The edits of this base, as paths below the repo: diffs, and where code would only go, recipes
 our_edits() {
-	(cd "$root" && find "series/edits/$base" -name '*.diff' 2>/dev/null) | sort
+	(cd "$root" && find "series/edits/$base" series/edits/*.recipe -type f \
+		\( -name '*.diff' -o -name '*.recipe' \)) | sort
 }
 
 # The steps of this base, see harness/series/series, as paths below the repo
@@ -54,7 +55,7 @@ manifest() {
 		'' | '#'*) ;;
 		stage\ * | part\ *) ;;
 		patch\ *) message=series/messages/${line#patch } ;;
-		series/*/"$base"/*) echo "$message $line" ;;
+		series/*/"$base"/* | series/edits/*.recipe) echo "$message $line" ;;
 		series/edits/* | series/steps/*/* | series/recipes/*/*) ;;
 		*/) our_files | sed -n "s|^$line|$message &|p" ;;
 		*) echo "$message $line" ;;
@@ -108,6 +109,9 @@ put_file() { # <directory> <file of ours>
 # are brought in
 put_edit() { # <directory> <edit>
 	local file answer
+	case $2 in
+	*.recipe) edit_by_recipe "$@"; return ;;
+	esac
 	while read -r file; do
 		[ ! -f "$src/$file" ] || die "$2 adds $file, which Linux $base has"
 	done < <(added_files "$root/$2")
@@ -122,4 +126,14 @@ put_edit() { # <directory> <edit>
 		die "$2 does not apply to $file of Linux $base"
 	fi
 	patch -s -p1 -f --fuzz=0 --no-backup-if-mismatch -d "$1" <"$root/$2"
+}
+
+# See harness/series/compose
+edit_by_recipe() { # <directory> <recipe>
+	local file answer
+	while read -r file; do
+		[ -f "$1/$file" ] || { mkdir -p "$(dirname "$1/$file")"; cp "$src/$file" "$1/$file"; }
+	done < <(lines "$root/$2" | sed -n 's/^file //p')
+	answer=$("$root/harness/series/compose" "$1" "$1" "$base" "$1" "$root/$2" 2>&1) ||
+		die "$2 does not fit Linux $base: $answer"
 }
