@@ -49,7 +49,7 @@ bench-native: ## the same on this processor, in user space (3 min)
 install: ## apply the series to a kernel tree of yours (KDIR=DIR)
 	@harness/series/install
 
-series: ## write the patches to out/series/BASE (SIGNOFF=, TRAILERS=, V=, STAGE=)
+series: ## write the patches (SIGNOFF=, TRAILERS=, V=, STAGE=)
 	@harness/series/series
 
 bisect: series ## build and boot the base with each prefix of the series (1 h)
