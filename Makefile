@@ -52,7 +52,7 @@ install: ## apply the series to a kernel tree of yours (KDIR=DIR)
 series: ## write the patches (SIGNOFF=, TRAILERS=, V=, STAGE=)
 	@harness/series/series
 
-bisect: series ## build and boot the base with each prefix of the series (1 h)
+bisect: series ## build and boot the base with each prefix of the series
 	@harness/series/bisect
 
 users: ## compile all users in the kernel tree, on four architectures

@@ -55,8 +55,8 @@ manifest() {
 		'' | '#'*) ;;
 		stage\ * | part\ *) ;;
 		patch\ *) message=series/messages/${line#patch } ;;
-		series/*/"$base"/* | series/edits/*.recipe) echo "$message $line" ;;
-		series/edits/* | series/steps/*/* | series/recipes/*/*) ;;
+		series/*/"$base"/*) echo "$message $line" ;;
+		series/edits/*/* | series/steps/*/* | series/recipes/*/*) ;;
 		*/) our_files | sed -n "s|^$line|$message &|p" ;;
 		*) echo "$message $line" ;;
 		esac

@@ -826,7 +826,10 @@ LK_CASE(exit_under_release_lock_wrong, true)
 	lk_unregister();
 }
 
-/* The work item of a put waits for ->release, and is waited for. */
+/*
+ * The work item of a put waits for ->release, and mmu_notifier_synchronize()
+ * for the work item.
+ */
 LK_CASE(synchronize_under_release_lock_wrong, true)
 {
 	lk_in_release = lk_take_mutex;

@@ -2240,7 +2240,10 @@ static bool be_large(void)
 	fill(area, PAGES, 1);
 	if (!be_mirrored())
 		return false;
-	/* Later, and so called before the one that is going to decline. */
+	/*
+	 * Later, and so called before the one that is going to decline if it is
+	 * on the list, and after it if it is an interval.
+	 */
 	other = mn_mirror(shared->fd, area, PAGES * page, how);
 	if (other < 0 || read_all(shared->fd, other, area, PAGES))
 		return false;
