@@ -618,6 +618,26 @@ static void register_after_release_only_waits_for_sections(struct kunit *test)
 	mn_unregister(a);
 }
 
+/* With an interval sections stay in slots until one has a start or an end. */
+static void register_beside_release_only_waits_for_slots(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *r = mn_registered_ops(test, m, 'r', &release_only_ops);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_sub(test, m, 'a');
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *thread = mn_thread(test, mn_register, a);
+
+	expect_waits_for(test, thread, section);
+	KUNIT_ASSERT_EQ(test, a->ret, 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1");
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a+1 a-1");
+	mn_unregister(a);
+	mn_unregister(r);
+	mn_remove(x);
+}
+
 /* For a reader it makes no difference how a section is counted. */
 static void begin_waits_while_hlist_comes(struct kunit *test)
 {
@@ -666,6 +686,7 @@ static struct kunit_case mn_slots_cases[] = {
 	KUNIT_CASE(section_in_the_domain_wakes_those_who_wait),
 	KUNIT_CASE(first_insert_after_hlist_waits_for_sections),
 	KUNIT_CASE(register_after_release_only_waits_for_sections),
+	KUNIT_CASE(register_beside_release_only_waits_for_slots),
 	KUNIT_CASE(begin_waits_while_hlist_comes),
 	{}
 };

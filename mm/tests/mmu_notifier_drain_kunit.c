@@ -227,9 +227,9 @@ static bool grace_period_began(struct mn_mm *m, unsigned int old)
 	return idx != old;
 }
 
-static void later_register_ignores_sections_it_is_told_of(struct kunit *test)
+static void expect_later_register_ignores_new(struct kunit *test,
+					      struct mn_mm *m)
 {
-	struct mn_mm *m = mn_mm_mapped(test);
 	struct mn_sub *a = mn_registered(test, m, 'a');
 	struct mn_sub *b = mn_sub(test, m, 'b');
 	struct mn_section *old = mn_section(test, m, MN_I_MMAP_READ, 1);
@@ -249,6 +249,21 @@ static void later_register_ignores_sections_it_is_told_of(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1 b+2 a+2 a-1 b-2 a-2");
 	mn_unregister(b);
 	mn_unregister(a);
+}
+
+static void later_register_ignores_sections_it_is_told_of(struct kunit *test)
+{
+	expect_later_register_ignores_new(test, mn_mm_mapped(test));
+}
+
+/* They are in slots as well. */
+static void later_register_beside_intervals_ignores_new_sections(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 9, 1);
+
+	expect_later_register_ignores_new(test, m);
+	mn_remove(x);
 }
 
 /* The section that begins while the insert waits for another is counted. */
@@ -622,6 +637,7 @@ static struct kunit_case mn_drain_cases[] = {
 			 cover_gen_params),
 	KUNIT_CASE_PARAM(unregister_waits_for_sections, cover_gen_params),
 	KUNIT_CASE(later_register_ignores_sections_it_is_told_of),
+	KUNIT_CASE(later_register_beside_intervals_ignores_new_sections),
 	KUNIT_CASE(first_insert_beside_hlist_meets_sections),
 	KUNIT_CASE(unregister_after_exit_waits_for_sections),
 	KUNIT_CASE(later_insert_does_not_wait),

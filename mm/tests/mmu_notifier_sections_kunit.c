@@ -259,17 +259,39 @@ static void half_a_pair_of_callbacks_is_fine(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_sub *a = mn_registered_ops(test, m, 'a', &start_only_ops);
-	struct mn_sub *b;
+	struct mn_sub *b, *c;
 
 	mn_whole_section(m, 1);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+1");
 	b = mn_registered_ops(test, m, 'b', &end_only_ops);
 	mn_whole_section(m, 2);
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "a+2 b-2");
-	mn_unregister(a);
+	c = mn_registered_ops(test, m, 'c', &start_only_ops);
 	mn_whole_section(m, 3);
-	KUNIT_EXPECT_STREQ(test, mn_heard(test), "b-3");
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "c+3 a+3 b-3");
+	mn_unregister(c);
+	mn_unregister(a);
+	mn_whole_section(m, 4);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "b-4");
 	mn_unregister(b);
+}
+
+/* Sections of an mm that has intervals only do not look at the hlist. */
+static void half_a_pair_beside_an_interval(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 9);
+	struct mn_sub *a;
+
+	mn_whole_section(m, 1);
+	a = mn_registered_ops(test, m, 'a', &start_only_ops);
+	mn_whole_section(m, 2);
+	mn_unregister(a);
+	a = mn_registered_ops(test, m, 'a', &end_only_ops);
+	mn_whole_section(m, 3);
+	mn_unregister(a);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 x+2 a+2 x+3 a-3");
+	mn_remove(x);
 }
 
 /* Subscribers that come or go while a section is open */
@@ -878,6 +900,7 @@ static struct kunit_case mn_section_cases[] = {
 	KUNIT_CASE(range_can_be_used_again_on_another_mm),
 	KUNIT_CASE(range_used_again_forgets_its_list),
 	KUNIT_CASE(half_a_pair_of_callbacks_is_fine),
+	KUNIT_CASE(half_a_pair_beside_an_interval),
 	KUNIT_CASE(latecomer_gets_no_end_when_first),
 	KUNIT_CASE(latecomer_gets_no_end_when_second),
 	KUNIT_CASE(latecomer_hears_whole_sections_only),

@@ -31,6 +31,7 @@ static struct {
 	char said[256];
 	size_t length;
 	const void *fn;		/* of the last callback */
+	unsigned long bytes;	/* that it was called for */
 	int result;		/* of it */
 	u64 duration;		/* of it, or of the last wait */
 } traced = {
@@ -101,6 +102,7 @@ static void on_callback(void *data, const void *fn, const struct mm_struct *mm,
 {
 	if (mm == traced.mm) {
 		traced.fn = fn;
+		traced.bytes = end - start;
 		traced.result = result;
 		traced.duration = duration;
 	}
@@ -283,6 +285,7 @@ static void trace_under_page_table_lock(struct kunit *test)
 	a->young = false;
 	mmu_notifier_test_young(m->mm, start);
 	KUNIT_EXPECT_PTR_EQ(test, traced.fn, (const void *)accessed_page);
+	KUNIT_EXPECT_EQ(test, traced.bytes, 1);
 	KUNIT_EXPECT_EQ(test, traced.result, false);
 	mmu_notifier_arch_invalidate_secondary_tlbs(m->mm, start, end);
 	KUNIT_EXPECT_PTR_EQ(test, traced.fn, (const void *)flush);
