@@ -88,7 +88,7 @@ lockdep: ## break each rule, a boot each: is it reported? (CASE=name)
 
 ## Develop the rework
 
-test: ## what a change has to pass; static checks meanwhile (40 min)
+test: ## what a change has to pass; static checks meanwhile (35 min)
 	@harness/test/test
 
 check: ## static checks: style, compilers, docs, litmus (12 min)
