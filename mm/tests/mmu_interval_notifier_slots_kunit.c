@@ -638,6 +638,23 @@ static void register_beside_release_only_waits_for_slots(struct kunit *test)
 	mn_remove(x);
 }
 
+static const struct mmu_notifier_ops end_only_ops = {
+	.invalidate_range_end = mn_on_end,
+};
+
+/* An end alone is reason enough to be in the domain. */
+static void unregister_of_an_end_beside_intervals_waits(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_sub *a = mn_registered_ops(test, m, 'a', &end_only_ops);
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+
+	expect_waits_for(test, mn_thread(test, mn_unregister, a), section);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "x+1 a-1");
+	mn_remove(x);
+}
+
 /* For a reader it makes no difference how a section is counted. */
 static void begin_waits_while_hlist_comes(struct kunit *test)
 {
@@ -687,6 +704,7 @@ static struct kunit_case mn_slots_cases[] = {
 	KUNIT_CASE(first_insert_after_hlist_waits_for_sections),
 	KUNIT_CASE(register_after_release_only_waits_for_sections),
 	KUNIT_CASE(register_beside_release_only_waits_for_slots),
+	KUNIT_CASE(unregister_of_an_end_beside_intervals_waits),
 	KUNIT_CASE(begin_waits_while_hlist_comes),
 	{}
 };

@@ -20,6 +20,7 @@
  * if one does.
  */
 
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/bug.h>
 #include <linux/debug_locks.h>
@@ -1277,18 +1278,64 @@ LK_CASE(start_twice_wrong, true)
 	mmap_read_unlock(lk_mm);
 }
 
-LK_CASE(end_of_another_range_wrong, true)
+/* It is carried out for the section that was started. */
+static void lk_end_another(void (*change)(struct mmu_notifier_range *range))
 {
+	struct kunit *test = kunit_get_current_test();
 	struct mmu_notifier_range range;
 
 	lk_register();
 	lk_range(&range);
 	mmap_read_lock(lk_mm);
 	mmu_notifier_invalidate_range_start(&range);
-	range.start += PAGE_SIZE;
+	change(&range);
 	mmu_notifier_invalidate_range_end(&range);
 	mmap_read_unlock(lk_mm);
+	KUNIT_EXPECT_PTR_EQ(test, range.mm, lk_mm);
+	KUNIT_EXPECT_EQ(test, range.start, LK_START);
+	KUNIT_EXPECT_EQ(test, range.end, LK_END);
+	KUNIT_EXPECT_EQ(test, range.event, MMU_NOTIFY_CLEAR);
 	lk_unregister();
+}
+
+static void lk_change_start(struct mmu_notifier_range *range)
+{
+	range->start += PAGE_SIZE;
+}
+
+static void lk_change_end(struct mmu_notifier_range *range)
+{
+	range->end += PAGE_SIZE;
+}
+
+static void lk_change_event(struct mmu_notifier_range *range)
+{
+	range->event = MMU_NOTIFY_UNMAP;
+}
+
+static void lk_change_mm(struct mmu_notifier_range *range)
+{
+	range->mm = &init_mm;
+}
+
+LK_CASE(end_of_another_range_wrong, true)
+{
+	lk_end_another(lk_change_start);
+}
+
+LK_CASE(end_of_a_longer_range_wrong, true)
+{
+	lk_end_another(lk_change_end);
+}
+
+LK_CASE(end_of_another_event_wrong, true)
+{
+	lk_end_another(lk_change_event);
+}
+
+LK_CASE(end_of_another_mm_wrong, true)
+{
+	lk_end_another(lk_change_mm);
 }
 
 LK_CASE(nested_sections_right, false)
@@ -1558,6 +1605,9 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(end_without_start_wrong),
 	KUNIT_CASE(start_twice_wrong),
 	KUNIT_CASE(end_of_another_range_wrong),
+	KUNIT_CASE(end_of_a_longer_range_wrong),
+	KUNIT_CASE(end_of_another_event_wrong),
+	KUNIT_CASE(end_of_another_mm_wrong),
 	KUNIT_CASE(nested_sections_right),
 	KUNIT_CASE(section_open_at_destroy_wrong),
 	KUNIT_CASE(interval_left_at_destroy_wrong),
