@@ -1278,7 +1278,7 @@ LK_CASE(start_twice_wrong, true)
 	mmap_read_unlock(lk_mm);
 }
 
-/* It is carried out for the section that was started. */
+/* The end is reported, and carried out for the section that was started. */
 static void lk_end_another(void (*change)(struct mmu_notifier_range *range))
 {
 	struct kunit *test = kunit_get_current_test();

@@ -276,7 +276,10 @@ static void half_a_pair_of_callbacks_is_fine(struct kunit *test)
 	mn_unregister(b);
 }
 
-/* Sections of an mm that has intervals only do not look at the hlist. */
+/*
+ * Where nobody has a start or an end, sections look at the intervals only. One
+ * of the two is enough to change that.
+ */
 static void half_a_pair_beside_an_interval(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);

@@ -114,7 +114,8 @@
 
 static unsigned int tt_seconds;
 module_param_named(seconds, tt_seconds, uint, 0444);
-MODULE_PARM_DESC(seconds, "How long to run, in s; 0: not at all");
+MODULE_PARM_DESC(seconds,
+		 "How long to run, in s, or up to four times that until all has happened; 0: not at all");
 
 static unsigned int tt_seed;
 module_param_named(seed, tt_seed, uint, 0444);
