@@ -19,11 +19,12 @@
  *	 |
  *	locks that the callback takes
  *
- * mn_prime_lockdep() ties at boot what is above: reclaim, mmap_lock, a VMA
- * lock, i_mmap_rwsem and the anon_vma lock may be held around an invalidation.
- * The first call of a callback, by whatever caller, ties what is below. From
- * then on lockdep knows whether the driver holds one of its locks where it may
- * reclaim, without ever having seen reclaim call it.
+ * mn_prime_lockdep() ties at boot what is above: mmap_lock, a VMA lock,
+ * i_mmap_rwsem and the anon_vma lock may be held around an invalidation.
+ * fs_reclaim_acquire() ties reclaim. The first call of a callback, by whatever
+ * caller, ties what is below. From then on lockdep knows whether the driver
+ * holds one of its locks where it may reclaim, without ever having seen reclaim
+ * call it.
  *
  * Callbacks under the page table lock have another class, of a wait type in
  * which only spinning is allowed, and no lock leads to it: those callbacks can
@@ -248,12 +249,6 @@ void mn_debug_interval_subscribe(struct mmu_interval_notifier *mni)
 }
 
 #ifdef CONFIG_LOCKDEP
-static void __init mn_prime_map(void)
-{
-	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
-	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
-}
-
 /*
  * Record the lock that was taken last as one that may be held around an
  * invalidation, and that registration passes through.
@@ -262,7 +257,8 @@ static void __init mn_prime_cover(void)
 {
 	const struct held_lock *last;
 
-	mn_prime_map();
+	lock_map_acquire(&__mmu_notifier_invalidate_range_start_map);
+	lock_map_release(&__mmu_notifier_invalidate_range_start_map);
 	if (!current->lockdep_depth ||
 	    WARN_ON_ONCE(mn_nr_cover_keys == ARRAY_SIZE(mn_cover_keys)))
 		return;
@@ -346,9 +342,6 @@ static int __init mn_prime_lockdep(void)
 	if (!mm)
 		return -ENOMEM;
 
-	fs_reclaim_acquire(GFP_KERNEL);
-	mn_prime_map();
-	fs_reclaim_release(GFP_KERNEL);
 	mn_prime_i_mmap();
 	mn_prime_anon_vma(mm);
 	mn_prime_vma_lock(mm);
