@@ -7,6 +7,8 @@
  */
 
 #include <kunit/test.h>
+#include <linux/array_size.h>
+#include <linux/atomic.h>
 #include <linux/limits.h>
 #include <linux/mmap_lock.h>
 #include <linux/slab.h>
@@ -52,6 +54,28 @@ static void callback_sees_mm_range_event_and_owner(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, x->seen.event, MMU_NOTIFY_EXCLUSIVE);
 	KUNIT_EXPECT_PTR_EQ(test, x->seen.owner, test);
 	mn_remove(x);
+}
+
+/* Long intervals among short ones, so that a walk has to pass over some. */
+static void each_section_calls_those_that_it_overlaps(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x[24];
+	unsigned int i, page;
+
+	for (i = 0; i < ARRAY_SIZE(x); i++)
+		x[i] = mn_inserted(test, m, 'x', i, i % 5 ? 1 : 12);
+	for (page = 0; page < 2 * ARRAY_SIZE(x); page++) {
+		mn_whole_section(m, page);
+		for (i = 0; i < ARRAY_SIZE(x); i++)
+			KUNIT_EXPECT_EQ_MSG(test, atomic_xchg(&x[i]->calls, 0),
+					    page >= x[i]->first &&
+					    page < x[i]->first + x[i]->pages,
+					    "interval %u, page %u", i, page);
+		mn_heard(test);
+	}
+	for (i = 0; i < ARRAY_SIZE(x); i++)
+		mn_remove(x[i]);
 }
 
 static void callback_sees_whether_it_may_sleep(struct kunit *test)
@@ -471,6 +495,7 @@ static void exit_makes_the_remove_of_another_thread_wait(struct kunit *test)
 
 static struct kunit_case mn_invalidate_cases[] = {
 	KUNIT_CASE(callback_sees_mm_range_event_and_owner),
+	KUNIT_CASE(each_section_calls_those_that_it_overlaps),
 	KUNIT_CASE(callback_sees_whether_it_may_sleep),
 	KUNIT_CASE(sleeping_is_checked_where_it_is_forbidden),
 	KUNIT_CASE(intervals_hear_before_the_hlist),

@@ -666,33 +666,6 @@ static void begin_waits_for_the_oldest_section(struct kunit *test)
 	mn_remove(x);
 }
 
-/* The range is the same one, but its slot may be another one each time. */
-static void range_forgets_its_slot(struct kunit *test)
-{
-	struct mn_mm *m = mn_mm(test);
-	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
-	struct mn_section *first = mn_section(test, m, MN_MMAP_READ,
-					      MN_ELSEWHERE);
-	struct mmu_notifier_range range;
-
-	KUNIT_EXPECT_TRUE(test, mn_section_begins(first));
-	mn_range(&range, m, 1, 1);
-	mmap_read_lock(m->mm);
-	mmu_notifier_invalidate_range_start(&range);
-	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 2);
-	mn_end(&range);
-	mmap_read_unlock(m->mm);
-	KUNIT_EXPECT_EQ(test, range.flags & MN_RANGE_SECTION, 0);
-	KUNIT_EXPECT_TRUE(test, mn_section_ends(first));
-	mmap_read_lock(m->mm);
-	mmu_notifier_invalidate_range_start(&range);
-	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 1);
-	mn_end(&range);
-	mmap_read_unlock(m->mm);
-	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
-	mn_remove(x);
-}
-
 /* Such sections make the reader retry; waiting for them would have no end. */
 static void begin_does_not_wait_for_sections_that_come_later(struct kunit *test)
 {
@@ -1381,7 +1354,6 @@ static struct kunit_case mn_interval_cases[] = {
 			 overlap_gen_params),
 	KUNIT_CASE(begin_waits_for_the_section_in_any_slot),
 	KUNIT_CASE(begin_waits_for_the_oldest_section),
-	KUNIT_CASE(range_forgets_its_slot),
 	KUNIT_CASE(begin_does_not_wait_for_sections_that_come_later),
 	KUNIT_CASE(counts_of_slots_may_wrap),
 	KUNIT_CASE(insert_in_a_section_makes_begin_wait),

@@ -12,6 +12,8 @@
  */
 
 #include <kunit/test.h>
+#include <linux/cpumask.h>
+#include <linux/minmax.h>
 
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
@@ -100,6 +102,52 @@ static struct mn_section *unslotted_begins(struct kunit *test, struct mn_mm *m,
 	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
 	KUNIT_EXPECT_TRUE(test, unslotted(section));
 	return section;
+}
+
+static void every_cpu_has_a_slot(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *crowd = mn_alloc(test, sizeof(*crowd));
+	unsigned int i, nr = min_t(unsigned int, nr_cpu_ids, MN_SLOTS_MAX);
+
+	while (crowd->nr < nr)
+		crowd_add(test, crowd, m, MN_ELSEWHERE);
+	for (i = 0; i < nr; i++)
+		KUNIT_EXPECT_FALSE(test, unslotted(crowd->sections[i]));
+	crowd_ends(test, crowd);
+	mn_remove(x);
+}
+
+/*
+ * A caller may use one range for one section after the other, and each has the
+ * slot that is free then.
+ */
+static void range_is_used_again_in_another_slot(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_crowd *slots = slots_taken(test, m);
+	unsigned int i, k, nr = slots->nr;
+	struct mmu_notifier_range range;
+
+	mn_range(&range, m, MN_ELSEWHERE, 1);
+	for (i = 0; i < 2 * nr; i++) {
+		k = i < nr ? i : 2 * nr - 1 - i;
+		KUNIT_EXPECT_TRUE(test, mn_section_ends(slots->sections[k]));
+		mmap_read_lock(m->mm);
+		mmu_notifier_invalidate_range_start(&range);
+		mmu_notifier_invalidate_range_end(&range);
+		mmap_read_unlock(m->mm);
+		KUNIT_EXPECT_EQ(test, range.flags & MN_RANGE_SECTION, 0);
+		slots->sections[k] = mn_section(test, m, MN_MMAP_READ,
+						MN_ELSEWHERE);
+		KUNIT_EXPECT_TRUE(test, mn_section_begins(slots->sections[k]));
+	}
+	KUNIT_EXPECT_TRUE(test, all_slots_taken(m));
+	crowd_ends(test, slots);
+	KUNIT_EXPECT_EQ(test, mn_sections_open(m), 0);
+	mn_remove(x);
 }
 
 /* Readers */
@@ -679,6 +727,8 @@ static void begin_waits_while_hlist_comes(struct kunit *test)
 }
 
 static struct kunit_case mn_slots_cases[] = {
+	KUNIT_CASE(every_cpu_has_a_slot),
+	KUNIT_CASE(range_is_used_again_in_another_slot),
 	KUNIT_CASE_SLOW(begin_is_not_starved_by_unslotted_sections),
 	KUNIT_CASE(begin_waits_for_unslotted_sections_before_it),
 	KUNIT_CASE(begin_waits_for_unslotted_sections_in_reverse),

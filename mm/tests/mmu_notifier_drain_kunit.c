@@ -349,9 +349,11 @@ static void later_insert_does_not_wait(struct kunit *test)
 	mn_remove(x);
 }
 
+/* Beside the hlist, where a section is in the domain */
 static void later_insert_under_mmap_lock_does_not_wait(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
 	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
 	struct mn_int *y = mn_int(test, m, 'y', 2, 1);
 	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
@@ -363,6 +365,29 @@ static void later_insert_under_mmap_lock_does_not_wait(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
 	KUNIT_EXPECT_EQ(test, y->ret, 0);
 	mn_remove(y);
+	mn_remove(x);
+	mn_unregister(a);
+}
+
+/* The mm has its structure then, but no domain. */
+static void section_before_a_first_insert_that_waits(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_int *x = mn_int(test, m, 'x', 1, 1);
+	struct mn_thread *thread = mn_thread(test, mn_insert, x);
+	struct mmu_notifier_range range;
+	bool blocked;
+
+	mmap_read_lock(m->mm);
+	mn_thread_run(thread);
+	blocked = mn_thread_blocked(thread);
+	mn_start(&range, m, 1);
+	mn_end(&range);
+	mmap_read_unlock(m->mm);
+	KUNIT_EXPECT_TRUE(test, blocked);
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(thread));
+	KUNIT_ASSERT_EQ(test, x->ret, 0);
+	KUNIT_EXPECT_STREQ(test, mn_heard(test), "");
 	mn_remove(x);
 }
 
@@ -642,6 +667,7 @@ static struct kunit_case mn_drain_cases[] = {
 	KUNIT_CASE(unregister_after_exit_waits_for_sections),
 	KUNIT_CASE(later_insert_does_not_wait),
 	KUNIT_CASE(later_insert_under_mmap_lock_does_not_wait),
+	KUNIT_CASE(section_before_a_first_insert_that_waits),
 	KUNIT_CASE(later_register_takes_no_rmap_lock),
 	KUNIT_CASE(register_waiting_for_anon_vma_holds_no_i_mmap),
 	KUNIT_CASE(register_waiting_for_i_mmap_holds_no_anon_vma),

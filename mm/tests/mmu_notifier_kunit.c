@@ -273,8 +273,12 @@ static void unregister_of_a_stranger_warns_and_does_nothing(struct kunit *test)
 	struct mn_mm *without = mn_mm(test);
 	struct mn_sub *a = mn_registered(test, m, 'a');
 	struct mn_sub *b = mn_registered(test, other, 'b');
+	struct mn_sub *c = mn_sub(test, without, 'c');
 
+	/* Left over from a subscription that has ended */
+	c->mn.mm = without->mm;
 	mn_expect_warning(MN_WARN_UNREGISTER_STRANGER);
+	mmu_notifier_unregister(&c->mn, without->mm);
 	mmu_notifier_unregister(&a->mn, other->mm);
 	mmu_notifier_unregister(&a->mn, without->mm);
 	mn_whole_section(m, 1);
@@ -337,7 +341,14 @@ static void get_with_other_ops_gives_another_object(struct kunit *test)
 	mn = mmu_notifier_get(&mn_other_refcount_ops, m->mm);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mn);
 	KUNIT_EXPECT_PTR_NE(test, mn, &p->mn);
+	/* Each is found again, whatever the other's place on the list. */
+	KUNIT_EXPECT_PTR_EQ(test, mmu_notifier_get(&mn_refcount_ops, m->mm),
+			    &p->mn);
+	KUNIT_EXPECT_PTR_EQ(test, mmu_notifier_get(&mn_other_refcount_ops, m->mm),
+			    mn);
 	mmu_notifier_put(mn);
+	mmu_notifier_put(mn);
+	mn_put(p);
 	mn_put(p);
 }
 

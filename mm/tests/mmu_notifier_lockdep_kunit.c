@@ -29,6 +29,7 @@
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
 #include <linux/kernel.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
@@ -61,6 +62,7 @@ static void (*lk_in_invalidate)(void);
 static void (*lk_in_finish)(void);
 
 static struct mm_struct *lk_mm;
+static struct address_space lk_mapping;
 
 static void lk_do(void (*what)(void))
 {
@@ -125,6 +127,14 @@ static const struct mmu_notifier_ops lk_ops = {
 	.release = lk_release,
 };
 
+static const struct mmu_notifier_ops lk_start_ops = {
+	.invalidate_range_start = lk_start,
+};
+
+static const struct mmu_notifier_ops lk_end_ops = {
+	.invalidate_range_end = lk_end,
+};
+
 static const struct mmu_notifier_ops lk_decline_ops = {
 	.invalidate_range_start = lk_decline,
 };
@@ -138,6 +148,8 @@ static const struct mmu_interval_notifier_ops lk_interval_ops = {
 };
 
 static struct mmu_notifier lk_sub = { .ops = &lk_ops };
+static struct mmu_notifier lk_start_sub = { .ops = &lk_start_ops };
+static struct mmu_notifier lk_end_sub = { .ops = &lk_end_ops };
 static struct mmu_notifier lk_decline_sub = { .ops = &lk_decline_ops };
 static struct mmu_notifier lk_arch_sub = { .ops = &lk_arch_ops };
 static struct mmu_interval_notifier lk_interval;
@@ -148,6 +160,16 @@ static void lk_range(struct mmu_notifier_range *range)
 {
 	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, lk_mm, LK_START,
 				LK_END);
+}
+
+/* Under whatever the caller holds */
+static void lk_bare_section(void)
+{
+	struct mmu_notifier_range range;
+
+	lk_range(&range);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
 }
 
 /* A section with something inside */
@@ -161,6 +183,20 @@ static void lk_section(void (*inside)(void))
 	lk_do(inside);
 	mmu_notifier_invalidate_range_end(&range);
 	mmap_read_unlock(lk_mm);
+}
+
+/* As of a caller that has come through rmap */
+static void lk_rmap_section(void (*inside)(void))
+{
+	struct mmu_notifier_range range;
+
+	address_space_init_once(&lk_mapping);
+	lk_range(&range);
+	i_mmap_lock_read(&lk_mapping);
+	mmu_notifier_invalidate_range_start(&range);
+	lk_do(inside);
+	mmu_notifier_invalidate_range_end(&range);
+	i_mmap_unlock_read(&lk_mapping);
 }
 
 static void lk_nonblock_section(void)
@@ -303,14 +339,17 @@ static int lk_init(struct kunit *test)
 		kunit_skip(test, "no memory for an mm");
 	if (lk_splat()) {
 		mmput(lk_mm);
+		lk_mm = NULL;
 		kunit_skip(test, "there was a splat before: boot for this case alone");
 	}
 	return 0;
 }
 
+/* Also called for a case that lk_init() has skipped */
 static void lk_exit(struct kunit *test)
 {
-	mmput(lk_mm);
+	if (lk_mm)
+		mmput(lk_mm);
 }
 
 #define LK_CASE(name, splat)						\
@@ -346,9 +385,9 @@ LK_CASE(reclaim_lock_in_start_wrong, true)
 {
 	lk_in_start = lk_take_mutex;
 	lk_reclaim_under_mutex();
-	lk_register();
+	WARN_ON(mmu_notifier_register(&lk_start_sub, lk_mm));
 	lk_section(NULL);
-	lk_unregister();
+	mmu_notifier_unregister(&lk_start_sub, lk_mm);
 }
 
 LK_CASE(reclaim_lock_in_start_right, false)
@@ -373,9 +412,9 @@ LK_CASE(reclaim_lock_in_end_wrong, true)
 {
 	lk_in_end = lk_take_mutex;
 	lk_reclaim_under_mutex();
-	lk_register();
+	WARN_ON(mmu_notifier_register(&lk_end_sub, lk_mm));
 	lk_section(NULL);
-	lk_unregister();
+	mmu_notifier_unregister(&lk_end_sub, lk_mm);
 }
 
 LK_CASE(reclaim_lock_in_end_right, false)
@@ -395,6 +434,16 @@ LK_CASE(reclaim_lock_in_interval_wrong, true)
 	lk_remove();
 }
 
+/* Exit is a section for intervals. */
+LK_CASE(reclaim_lock_in_interval_at_exit_wrong, true)
+{
+	lk_in_invalidate = lk_take_mutex;
+	lk_reclaim_under_mutex();
+	lk_insert();
+	lk_exit_mm();
+	lk_remove();
+}
+
 LK_CASE(reclaim_lock_in_interval_right, false)
 {
 	lk_in_invalidate = lk_take_mutex;
@@ -403,9 +452,20 @@ LK_CASE(reclaim_lock_in_interval_right, false)
 	lk_remove();
 }
 
-/* Nor for a lock whose holder waits for an rmap lock. */
+/* Nor for a lock whose holder begins a section, whoever is subscribed to that. */
 
-static struct address_space lk_mapping;
+LK_CASE(section_under_lock_in_start_wrong, true)
+{
+	mmap_read_lock(lk_mm);
+	lk_under_mutex(lk_bare_section);
+	mmap_read_unlock(lk_mm);
+	lk_in_start = lk_take_mutex;
+	lk_register();
+	lk_section(NULL);
+	lk_unregister();
+}
+
+/* Nor for a lock whose holder waits for an rmap lock. */
 
 static void lk_take_i_mmap(void)
 {
@@ -613,6 +673,18 @@ LK_CASE(insert_under_section_lock_wrong, true)
 	lk_under_mutex(lk_insert);
 	lk_remove();
 	lk_unregister();
+}
+
+/*
+ * What is taken in a section is taken under what its caller holds. Lockdep
+ * knows that only outside of the domain, see mn_map_acquire().
+ */
+LK_CASE(i_mmap_under_lock_in_rmap_section_wrong, true)
+{
+	lk_insert();
+	lk_rmap_section(lk_take_mutex);
+	lk_under_mutex(lk_take_i_mmap);
+	lk_remove();
 }
 
 /*
@@ -1067,28 +1139,35 @@ LK_CASE(decline_blockable_interval_wrong, true)
 	lk_remove();
 }
 
+/* Those who may have to wait do not spin. */
+
+static void lk_under_spinlock(void (*what)(void))
+{
+	spin_lock(&lk_spinlock);
+	what();
+	spin_unlock(&lk_spinlock);
+}
+
+LK_CASE(remove_under_spinlock_wrong, true)
+{
+	lk_insert();
+	lk_under_spinlock(lk_remove);
+}
+
 /* A caller must hold a lock that registration passes through. */
 
 LK_CASE(section_without_lock_wrong, true)
 {
-	struct mmu_notifier_range range;
-
 	lk_register();
-	lk_range(&range);
-	mmu_notifier_invalidate_range_start(&range);
-	mmu_notifier_invalidate_range_end(&range);
+	lk_bare_section();
 	lk_unregister();
 }
 
 LK_CASE(section_under_another_lock_wrong, true)
 {
-	struct mmu_notifier_range range;
-
 	lk_register();
-	lk_range(&range);
 	mutex_lock(&lk_mutex);
-	mmu_notifier_invalidate_range_start(&range);
-	mmu_notifier_invalidate_range_end(&range);
+	lk_bare_section();
 	mutex_unlock(&lk_mutex);
 	lk_unregister();
 }
@@ -1102,14 +1181,10 @@ LK_CASE(section_without_lock_right, false)
 
 LK_CASE(section_under_anon_vma_lock_right, false)
 {
-	struct mmu_notifier_range range;
-
 	lk_map_anon();
 	lk_register();
-	lk_range(&range);
 	anon_vma_lock_read(lk_anon_vma);
-	mmu_notifier_invalidate_range_start(&range);
-	mmu_notifier_invalidate_range_end(&range);
+	lk_bare_section();
 	anon_vma_unlock_read(lk_anon_vma);
 	lk_unregister();
 }
@@ -1119,24 +1194,12 @@ LK_CASE(section_under_anon_vma_lock_right, false)
  * VMA may take its place: a section through rmap finds none, or that one.
  */
 
-static void lk_rmap_section(void)
-{
-	struct mmu_notifier_range range;
-
-	lk_range(&range);
-	mmu_notifier_invalidate_range_start(&range);
-	mmu_notifier_invalidate_range_end(&range);
-}
-
 LK_CASE(i_mmap_section_without_vma_right, false)
 {
-	address_space_init_once(&lk_mapping);
 	lk_register();
-	i_mmap_lock_read(&lk_mapping);
-	lk_rmap_section();
-	i_mmap_unlock_read(&lk_mapping);
+	lk_rmap_section(NULL);
 	i_mmap_lock_write(&lk_mapping);
-	lk_rmap_section();
+	lk_bare_section();
 	i_mmap_unlock_write(&lk_mapping);
 	lk_unregister();
 }
@@ -1144,23 +1207,17 @@ LK_CASE(i_mmap_section_without_vma_right, false)
 /* Lockdep has tied mmap_lock to callbacks, whichever lock this caller holds. */
 LK_CASE(mmap_lock_in_i_mmap_section_wrong, true)
 {
-	address_space_init_once(&lk_mapping);
 	lk_in_start = lk_take_mmap_lock;
 	lk_register();
-	i_mmap_lock_read(&lk_mapping);
-	lk_rmap_section();
-	i_mmap_unlock_read(&lk_mapping);
+	lk_rmap_section(NULL);
 	lk_unregister();
 }
 
 LK_CASE(i_mmap_section_over_another_vma_right, false)
 {
-	address_space_init_once(&lk_mapping);
 	lk_map_anon();
 	lk_register();
-	i_mmap_lock_read(&lk_mapping);
-	lk_rmap_section();
-	i_mmap_unlock_read(&lk_mapping);
+	lk_rmap_section(NULL);
 	lk_unregister();
 }
 
@@ -1169,7 +1226,7 @@ LK_CASE(hugetlb_section_without_vma_right, false)
 	lk_make_hugetlb_file();
 	lk_register();
 	i_mmap_lock_write(lk_hugetlb_file->f_mapping);
-	lk_rmap_section();
+	lk_bare_section();
 	i_mmap_unlock_write(lk_hugetlb_file->f_mapping);
 	lk_unregister();
 	fput(lk_hugetlb_file);
@@ -1200,7 +1257,7 @@ LK_CASE(section_under_vma_lock_right, false)
 	vma = lock_vma_under_rcu(lk_mm, LK_START);
 	if (WARN_ON(!vma))
 		return;
-	lk_rmap_section();
+	lk_bare_section();
 	vma_end_read(vma);
 	lk_unregister();
 }
@@ -1355,20 +1412,39 @@ LK_CASE(nested_sections_right, false)
 }
 
 /*
+ * A section is open when its mm is freed. Lockdep is told nothing of it, as it
+ * would report that exit takes mmap_lock inside; so only the core can notice.
+ */
+static void lk_exit_with_section(void)
+{
+	struct mmu_notifier_range range;
+
+	lk_range(&range);
+	mmap_read_lock(lk_mm);
+	lockdep_off();
+	mmu_notifier_invalidate_range_start(&range);
+	lockdep_on();
+	mmap_read_unlock(lk_mm);
+	lk_exit_mm();
+}
+
+/*
  * There is no interval and the hlist subscriber has left before: neither exit
  * nor any other function waits for the section.
  */
 LK_CASE(section_open_at_destroy_wrong, true)
 {
-	struct mmu_notifier_range range;
-
 	WARN_ON(mmu_notifier_register(&lk_other_sub, lk_mm));
 	mmu_notifier_unregister(&lk_other_sub, lk_mm);
-	lk_range(&range);
-	mmap_read_lock(lk_mm);
-	mmu_notifier_invalidate_range_start(&range);
-	mmap_read_unlock(lk_mm);
-	lk_exit_mm();
+	lk_exit_with_section();
+}
+
+/* The same in a slot, which no domain knows of */
+LK_CASE(slotted_section_open_at_destroy_wrong, true)
+{
+	lk_insert();
+	lk_remove();
+	lk_exit_with_section();
 }
 
 /* One reference to the mm is missing, and only the core can notice. */
@@ -1530,7 +1606,9 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(reclaim_lock_in_end_wrong),
 	KUNIT_CASE(reclaim_lock_in_end_right),
 	KUNIT_CASE(reclaim_lock_in_interval_wrong),
+	KUNIT_CASE(reclaim_lock_in_interval_at_exit_wrong),
 	KUNIT_CASE(reclaim_lock_in_interval_right),
+	KUNIT_CASE(section_under_lock_in_start_wrong),
 	KUNIT_CASE(i_mmap_under_lock_in_start_wrong),
 	KUNIT_CASE(i_mmap_under_lock_in_start_right),
 	KUNIT_CASE(hugetlb_i_mmap_under_lock_in_start_wrong),
@@ -1549,6 +1627,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(unregister_under_callback_lock_wrong),
 	KUNIT_CASE(read_begin_under_callback_lock_wrong),
 	KUNIT_CASE(insert_under_section_lock_wrong),
+	KUNIT_CASE(i_mmap_under_lock_in_rmap_section_wrong),
 	KUNIT_CASE(read_begin_in_callback_wrong),
 	KUNIT_CASE(read_begin_in_section_wrong),
 	KUNIT_CASE(reclaim_in_release_right),
@@ -1586,6 +1665,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(decline_blockable_wrong),
 	KUNIT_CASE(decline_with_another_error_wrong),
 	KUNIT_CASE(decline_blockable_interval_wrong),
+	KUNIT_CASE(remove_under_spinlock_wrong),
 	KUNIT_CASE(section_without_lock_wrong),
 	KUNIT_CASE(section_under_another_lock_wrong),
 	KUNIT_CASE(section_without_lock_right),
@@ -1610,6 +1690,7 @@ static struct kunit_case lk_cases[] = {
 	KUNIT_CASE(end_of_another_mm_wrong),
 	KUNIT_CASE(nested_sections_right),
 	KUNIT_CASE(section_open_at_destroy_wrong),
+	KUNIT_CASE(slotted_section_open_at_destroy_wrong),
 	KUNIT_CASE(interval_left_at_destroy_wrong),
 	KUNIT_CASE(interval_removed_after_exit_right),
 	KUNIT_CASE(declined_section_right),

@@ -174,6 +174,41 @@ static void unregister_twice_beside_exit_does_nothing(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, mn_heard(test), "aR");
 }
 
+static void unregister_twice_after_exit_warns_and_does_nothing(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_registered(test, m, 'b');
+	int before;
+
+	mn_exit(m);
+	mn_unregister(a);
+	before = mn_mm_refs(m);
+	mn_expect_warning(MN_WARN_UNREGISTER_TWICE);
+	mn_unregister(a);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+	mn_unregister(b);
+}
+
+/* What put has queued is not over yet. */
+static void unregister_after_put_warns_and_does_nothing(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *p = mn_gotten(test, m);
+	int before;
+
+	mn_gate_close(&p->at_free);
+	mn_put(p);
+	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&p->at_free));
+	before = mn_mm_refs(m);
+	mn_expect_warning(MN_WARN_UNREGISTER_TWICE);
+	mn_unregister(p);
+	KUNIT_EXPECT_EQ(test, mn_mm_refs(m), before);
+	mn_gate_open(&p->at_free);
+	mmu_notifier_synchronize();
+	KUNIT_EXPECT_EQ(test, atomic_read(&p->frees), 1);
+}
+
 /* Reclaim may be in a start while the last user exits. */
 static void exit_awaits_running_sections(struct kunit *test)
 {
@@ -742,6 +777,8 @@ static struct kunit_case mn_release_cases[] = {
 	KUNIT_CASE(unregister_awaits_the_release_of_exit),
 	KUNIT_CASE(exit_awaits_the_release_of_unregister),
 	KUNIT_CASE(unregister_twice_beside_exit_does_nothing),
+	KUNIT_CASE(unregister_twice_after_exit_warns_and_does_nothing),
+	KUNIT_CASE(unregister_after_put_warns_and_does_nothing),
 	KUNIT_CASE(exit_awaits_running_sections),
 	KUNIT_CASE(sections_are_delivered_while_release_runs),
 	KUNIT_CASE_SLOW(unregister_racing_with_exit_releases_once),

@@ -150,6 +150,13 @@ static void trace_interval(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "insert");
 	mn_whole_section(m, 1);
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "call call start end");
+	KUNIT_EXPECT_PTR_EQ(test, traced.fn,
+			    (const void *)x->mni.ops->invalidate_finish);
+	x->second = false;
+	mn_whole_section(m, 1);
+	KUNIT_EXPECT_STREQ(test, trace_said(test), "call start end");
+	KUNIT_EXPECT_PTR_EQ(test, traced.fn,
+			    (const void *)x->mni.ops->invalidate_start);
 	mn_whole_section(m, 2);
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "start end");
 	mn_remove(x);
@@ -169,6 +176,18 @@ static void trace_who_declines(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, trace_said(test), "call declines call declined");
 	mn_unregister(a);
 	mn_unregister(b);
+}
+
+static void trace_interval_that_declines(struct kunit *test)
+{
+	struct mn_mm *m = traced_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+
+	x->decline = true;
+	trace_said(test);
+	KUNIT_EXPECT_EQ(test, mn_whole_section_nonblock(m, 1), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, trace_said(test), "declines declined");
+	mn_remove(x);
 }
 
 static void trace_put(struct kunit *test)
@@ -330,6 +349,20 @@ static void trace_wait(struct kunit *test)
 	mn_remove(x);
 }
 
+static void trace_no_wait_for_a_section_elsewhere(struct kunit *test)
+{
+	struct mn_mm *m = traced_mm(test);
+	struct mn_int *x = mn_inserted(test, m, 'x', 1, 1);
+	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 2);
+
+	KUNIT_ASSERT_TRUE(test, mn_section_begins(section));
+	trace_said(test);
+	mn_read_begin(x);
+	KUNIT_EXPECT_STREQ(test, trace_said(test), "");
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	mn_remove(x);
+}
+
 static int trace_begin(struct kunit_suite *suite)
 {
 	if (!IS_ENABLED(CONFIG_TRACEPOINTS))
@@ -372,6 +405,7 @@ static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(trace_hlist),
 	KUNIT_CASE(trace_interval),
 	KUNIT_CASE(trace_who_declines),
+	KUNIT_CASE(trace_interval_that_declines),
 	KUNIT_CASE(trace_put),
 	KUNIT_CASE(trace_exit),
 	KUNIT_CASE(trace_exit_with_interval),
@@ -379,6 +413,7 @@ static struct kunit_case trace_cases[] = {
 	KUNIT_CASE(trace_under_page_table_lock),
 	KUNIT_CASE(trace_retry),
 	KUNIT_CASE(trace_wait),
+	KUNIT_CASE(trace_no_wait_for_a_section_elsewhere),
 	{}
 };
 

@@ -7,6 +7,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/array_size.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/mm.h>
@@ -298,6 +299,83 @@ static void later_subscriber_may_be_the_first_to_implement(struct kunit *test)
 	mn_unregister(a);
 }
 
+static const struct mmu_notifier_ops clear_flush_ops = {
+	.clear_flush_young = on_clear_flush,
+};
+
+static const struct mmu_notifier_ops clear_ops = {
+	.clear_young = on_clear,
+};
+
+static const struct mmu_notifier_ops test_ops = {
+	.test_young = on_test,
+};
+
+/* A driver may have one of the three. */
+static void each_young_callback_is_found_alone(struct kunit *test)
+{
+	static const struct mmu_notifier_ops *const ops[] = {
+		&clear_flush_ops, &clear_ops, &test_ops,
+	};
+	struct mn_mm *m = mn_mm(test);
+	struct mn_sub *a;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		a = mn_registered_ops(test, m, 'a', ops[i]);
+		a->young = true;
+		KUNIT_EXPECT_EQ(test, clear_flush(m), ops[i] == &clear_flush_ops);
+		KUNIT_EXPECT_EQ(test, clear(m), ops[i] == &clear_ops);
+		KUNIT_EXPECT_EQ(test, test_page(m), ops[i] == &test_ops);
+		mn_unregister(a);
+	}
+}
+
+/*
+ * While a registration waits for a section on the old list, new calls walk the
+ * new one.
+ */
+static void newcomer_is_asked_beside_a_section(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered_ops(test, m, 'a', &young_ops);
+	struct mn_sub *b = mn_sub_ops(test, m, 'b', &young_ops);
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *registers = mn_thread(test, mn_register, b);
+
+	b->young = true;
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(registers);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(registers));
+	KUNIT_EXPECT_TRUE(test, clear_flush(m));
+	KUNIT_EXPECT_TRUE(test, clear(m));
+	KUNIT_EXPECT_TRUE(test, test_page(m));
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(registers));
+	mn_unregister(b);
+	mn_unregister(a);
+}
+
+static void newcomer_is_told_of_flushes_beside_a_section(struct kunit *test)
+{
+	struct mn_mm *m = mn_mm_mapped(test);
+	struct mn_sub *a = mn_registered(test, m, 'a');
+	struct mn_sub *b = mn_sub_ops(test, m, 'b', &tlbs_ops);
+	struct mn_section *section = mn_section(test, m, MN_I_MMAP_READ, 1);
+	struct mn_thread *registers = mn_thread(test, mn_register, b);
+
+	memset(heard, 0, sizeof(heard));
+	KUNIT_EXPECT_TRUE(test, mn_section_begins(section));
+	mn_thread_run(registers);
+	KUNIT_EXPECT_TRUE(test, mn_thread_blocked(registers));
+	flush_tlbs(m);
+	KUNIT_EXPECT_EQ(test, heard[1].tlbs, 1);
+	KUNIT_EXPECT_TRUE(test, mn_section_ends(section));
+	KUNIT_ASSERT_TRUE(test, mn_thread_ends(registers));
+	mn_unregister(b);
+	mn_unregister(a);
+}
+
 static void young_callbacks_work_within_a_section(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
@@ -519,6 +597,9 @@ static struct kunit_case mn_young_cases[] = {
 	KUNIT_CASE(arch_invalidate_reaches_all),
 	KUNIT_CASE(mm_and_range_reach_the_callbacks),
 	KUNIT_CASE(later_subscriber_may_be_the_first_to_implement),
+	KUNIT_CASE(each_young_callback_is_found_alone),
+	KUNIT_CASE(newcomer_is_asked_beside_a_section),
+	KUNIT_CASE(newcomer_is_told_of_flushes_beside_a_section),
 	KUNIT_CASE(young_callbacks_work_within_a_section),
 	KUNIT_CASE(nobody_is_asked_after_unregister),
 	KUNIT_CASE(ops_are_forgotten_with_the_last_of_them),
