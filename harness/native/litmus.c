@@ -2,8 +2,8 @@
 /*
  * Two pinned threads that meet again and again, a few nanoseconds apart, with the
  * kernel's instructions and nothing in between: what a full barrier is missing for, a
- * processor shows only so. Each test has one that changes page tables and one that
- * subscribes, reads or leaves.
+ * processor shows only so. Most tests have one that changes page tables and one
+ * that subscribes, reads or leaves.
  *
  * Usage: litmus [-s SEED] [-t SECONDS] [TEST...]
  */
@@ -55,6 +55,12 @@ static struct side {
 static bool stop;
 static unsigned long rounds;	/* the number of steps after which it stops */
 
+/* Of odd and even rounds, which are the same one unless each round has its own */
+static struct mm_struct *mms[2];
+static __thread struct mm_struct *mm;
+
+static void end_round(const struct side *side, unsigned long n);
+
 /* Wait until both are at step @n. */
 static void meet(struct side *side, unsigned long n)
 {
@@ -88,8 +94,10 @@ static void *run_side(void *arg)
 	chance = side->chance;
 	for (n = 1; !rounds; n++) {
 		meet(side, 2 * n);
+		mm = mms[n % 2];
 		delay(300);
 		side->run(n);
+		end_round(side, n);
 		/* One side decides for both, before they start together. */
 		if (side == &sides[0] && READ_ONCE(stop))
 			rounds = n;
@@ -103,8 +111,8 @@ static void *run_side(void *arg)
 
 /* The world */
 
-static struct mm_struct *mm;
 static unsigned long entry, copy;
+static __thread unsigned long told;	/* callbacks in sections of this side */
 static spinlock_t dev_lock;
 
 static struct interval {
@@ -117,6 +125,8 @@ static bool on_invalidate(struct mmu_interval_notifier *sub,
 {
 	struct interval *interval = container_of(sub, struct interval, sub);
 
+	told++;
+	must(READ_ONCE(sub->mm) == mm);
 	must(READ_ONCE(interval->live));
 	spin_lock(&dev_lock);
 	mmu_interval_set_seq(sub, seq);
@@ -258,6 +268,7 @@ static unsigned long hlist_seq;
 
 static int on_start(struct mmu_notifier *sub, const struct mmu_notifier_range *range)
 {
+	told++;
 	must(sub->ops);
 	spin_lock(&dev_lock);
 	open++;
@@ -303,32 +314,148 @@ static void register_copy(unsigned long n)
 	mn.ops = NULL;
 }
 
+/* register_beside: the same beside one that has no end, so that a newcomer brings it */
+
+static int on_other_start(struct mmu_notifier *sub, const struct mmu_notifier_range *range)
+{
+	return 0;
+}
+
+static const struct mmu_notifier_ops start_ops = {
+	.invalidate_range_start = on_other_start,
+};
+
+/* two_first: each is the first subscriber, and is told of its own section */
+
+static void expect_told(void)
+{
+	told = 0;
+	section(false);
+	must(told);
+}
+
+static void first_hlist(struct mmu_notifier *first)
+{
+	memset(first, 0, sizeof(*first));
+	first->ops = &hlist_ops;
+	must(!mmu_notifier_register(first, mm));
+	expect_told();
+	mmu_notifier_unregister(first, mm);
+}
+
+static void one_first(unsigned long n)
+{
+	first_hlist(&mn);
+}
+
+static void other_first(unsigned long n)
+{
+	static struct mmu_notifier other;
+
+	if (n / 2 % 2) {
+		first_hlist(&other);
+		return;
+	}
+	put_in(&dev, 0);
+	expect_told();
+	take_out(&dev);
+}
+
+/*
+ * exit: the mm ends while a subscriber leaves. Its ->release is called once, and is over
+ * when either of the two returns.
+ */
+
+static struct leaving {
+	struct mmu_notifier mn;
+	unsigned long released;		/* 1: ->release runs, 2: it is over */
+} leaving[2];
+
+static void on_release(struct mmu_notifier *sub, struct mm_struct *of)
+{
+	struct leaving *leaves = container_of(sub, struct leaving, mn);
+
+	must(!READ_ONCE(leaves->released));
+	WRITE_ONCE(leaves->released, 1);
+	delay(100);
+	must(sub->ops);
+	WRITE_ONCE(leaves->released, 2);
+}
+
+static const struct mmu_notifier_ops release_ops = { .release = on_release };
+
+static void exits(unsigned long n)
+{
+	mmput(mm);
+	must(READ_ONCE(leaving[n % 2].released) == 2);
+}
+
+static void leaves(unsigned long n)
+{
+	mmu_notifier_unregister(&leaving[n % 2].mn, mm);
+	must(READ_ONCE(leaving[n % 2].released) == 2);
+	leaving[n % 2].mn.ops = NULL;
+}
+
 static const struct litmus {
 	const char *name;
 	void (*run[2])(unsigned long n);
 	bool inserted;		/* the device, all the time */
-	bool registered;	/* an hlist subscriber as well: sections are in the domain */
+	const struct mmu_notifier_ops *registered;	/* as well: sections are in the domain */
+	bool fresh;		/* each round has an mm of its own, */
+	bool ready;		/* which is ready for intervals, */
+	bool ends;		/* or has a subscriber, and ends in that round */
 } tests[] = {
 	{ "wake", { sections, begin_once }, true },
-	{ "wake_in_domain", { sections, begin_once }, true, true },
+	{ "wake_in_domain", { sections, begin_once }, true, &hlist_ops },
 	{ "insert", { sections, insert_copy } },
-	{ "insert_in_domain", { sections, insert_copy }, false, true },
+	{ "insert_in_domain", { sections, insert_copy }, .registered = &hlist_ops },
 	{ "remove", { sections, insert_remove } },
 	{ "walk", { walks, turns } },
 	{ "register", { sections, register_copy } },
+	{ "register_beside", { sections, register_copy }, .registered = &start_ops },
+	{ "register_first", { sections, register_copy }, .fresh = true, .ready = true },
+	{ "two_first", { one_first, other_first }, .fresh = true },
+	{ "exit", { exits, leaves }, .fresh = true, .ends = true },
 };
 
-static void run_test(const struct litmus *litmus, const int *cpus, unsigned long ms)
+static const struct litmus *litmus;
+
+static void make_mm(unsigned long n)
+{
+	struct leaving *leaves = &leaving[n % 2];
+	struct mm_struct *made = shim_mm_alloc();
+
+	if (litmus->ready)
+		must(!mmu_notifier_register(NULL, made));
+	if (litmus->ends) {
+		*leaves = (struct leaving){ .mn.ops = &release_ops };
+		must(!mmu_notifier_register(&leaves->mn, made));
+	}
+	mms[n % 2] = made;
+}
+
+/* One side replaces the mm of the round before, by one for the next round. */
+static void end_round(const struct side *side, unsigned long n)
+{
+	if (!litmus->fresh || side != &sides[1])
+		return;
+	if (!litmus->ends)
+		mmput(mms[(n + 1) % 2]);
+	/* Its domain is freed by a work item. */
+	flush_workqueue(NULL);
+	make_mm(n + 1);
+}
+
+/* One mm, with what is subscribed all the time */
+static void subscribe_all(void)
 {
 	static struct interval fixed;
-	pthread_t threads[2];
+	static struct mmu_notifier other;
 	int i;
 
-	test = litmus->name;
-	stop = false;
-	rounds = entry = copy = open = 0;
+	mm = mms[0];
 	memset(others, 0, sizeof(others));
-	mm = shim_mm_alloc();
 	for (i = 1; i < OTHERS; i++)
 		if (i != OTHERS / 2)
 			put_in(&others[i], i);
@@ -336,10 +463,24 @@ static void run_test(const struct litmus *litmus, const int *cpus, unsigned long
 	must(!mmu_interval_notifier_insert(&fixed.sub, mm, at(OTHERS / 2), PAGE_SIZE, &met_ops));
 	if (litmus->inserted)
 		put_in(&dev, 0);
-	memset(&mn, 0, sizeof(mn));
-	mn.ops = &hlist_ops;
-	if (litmus->registered)
-		must(!mmu_notifier_register(&mn, mm));
+	memset(&other, 0, sizeof(other));
+	other.ops = litmus->registered;
+	if (other.ops)
+		must(!mmu_notifier_register(&other, mm));
+}
+
+static void run_test(const int *cpus, unsigned long ms)
+{
+	pthread_t threads[2];
+	int i;
+
+	test = litmus->name;
+	stop = false;
+	rounds = entry = copy = open = 0;
+	make_mm(1);
+	mms[0] = litmus->fresh ? shim_mm_alloc() : mms[1];
+	if (!litmus->fresh)
+		subscribe_all();
 	for (i = 0; i < 2; i++) {
 		sides[i] = (struct side){
 			.run = litmus->run[i],
@@ -408,9 +549,9 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(tests); i++)
 		nr += wanted(tests[i].name, argv + optind);
 	printf("rounds: ");
-	for (i = 0; i < ARRAY_SIZE(tests); i++)
-		if (wanted(tests[i].name, argv + optind))
-			run_test(&tests[i], cpus, seconds * 1000 / nr);
+	for (litmus = tests; litmus < tests + ARRAY_SIZE(tests); litmus++)
+		if (wanted(litmus->name, argv + optind))
+			run_test(cpus, seconds * 1000 / nr);
 	printf("\n");
 	return 0;
 }

@@ -93,32 +93,43 @@ void shim_enter_cpu(int cpu)
 		abort();
 }
 
-/* Those given back first */
+static pthread_mutex_t percpu_mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *percpu_free;
 static size_t percpu_used = L1_CACHE_BYTES;
 
-void *shim_alloc_percpu(void)
+/* Those given back first */
+static void *percpu_take(void)
 {
 	void *p = percpu_free;
-	int cpu;
 
 	if (p) {
 		percpu_free = *(void **)p;
-	} else {
+	} else if (percpu_used < SHIM_UNIT) {
 		p = &shim_units[0][percpu_used];
 		percpu_used += L1_CACHE_BYTES;
-		if (percpu_used > SHIM_UNIT)
-			return NULL;
 	}
-	for (cpu = 0; cpu < SHIM_CPUS; cpu++)
+	return p;
+}
+
+void *shim_alloc_percpu(void)
+{
+	void *p;
+	int cpu;
+
+	pthread_mutex_lock(&percpu_mutex);
+	p = percpu_take();
+	pthread_mutex_unlock(&percpu_mutex);
+	for (cpu = 0; p && cpu < SHIM_CPUS; cpu++)
 		memset(shim_per_cpu(p, cpu), 0, L1_CACHE_BYTES);
 	return p;
 }
 
 void shim_free_percpu(void *p)
 {
+	pthread_mutex_lock(&percpu_mutex);
 	*(void **)p = percpu_free;
 	percpu_free = p;
+	pthread_mutex_unlock(&percpu_mutex);
 }
 
 /* Where a kernel with PREEMPT_VOLUNTARY may reschedule */
