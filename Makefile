@@ -97,7 +97,7 @@ check: ## static checks: style, compilers, docs, litmus (12 min)
 matrix: ## make kunit in each CONFIG, one table (1 h)
 	@harness/kunit/matrix
 
-mutants: ## break the core in many ways, run the tests on each (1 h)
+mutants: ## break the core in many ways, run the tests on each (4 h)
 	@harness/common/fetch
 	@harness/common/overlay
 	@harness/mutants/mutants
