@@ -85,7 +85,8 @@ debug_kernel() { # <directory> [<program>]...
 cmdline=(console=ttyS0 no_timer_check numa=fake=2 hugepages=32 printk.devkmsg=on
 	panic=-1 oops=panic 'memmap=512M$0x80000000'
 	test_hmm.spm_addr_dev0=0x80000000 test_hmm.spm_addr_dev1=0x90000000)
-machine=(qemu-system-x86_64 -accel 'tcg,thread=multi' -cpu max -smp 2 -m 2560
+# q35: to route interrupts the other one has a loop of AML, which takes seconds
+machine=(qemu-system-x86_64 -M q35 -accel 'tcg,thread=multi' -cpu max -smp 2 -m 2560
 	-nodefaults -display none -no-reboot -device virtio-serial)
 
 # Adds a channel from the guest to a file, and empties the file
