@@ -330,7 +330,8 @@ static inline void mn_sync_sections(void)
 /*
  * For the map of sections or that of ->release. Read-recursive, as they nest in
  * one task. Acquired as by a trylock, since no reader waits; so locks that are
- * held before and those that are taken inside are tied directly.
+ * held before and those that are taken inside are tied directly. In the domain
+ * they are not, as the map of SRCU comes in between.
  */
 static inline void mn_map_acquire(struct lockdep_map *map)
 {
