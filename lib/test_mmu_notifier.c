@@ -895,8 +895,9 @@ static bool tmn_misbehave(struct tmn_mirror *mirror,
 
 	if (!mmu_notifier_range_blockable(range))
 		return !(behaviour & TEST_MMU_NOTIFIER_DECLINE);
+	/* By the clock of the tests: fsleep() counts long times in jiffies. */
 	if (delay_us)
-		fsleep(delay_us);
+		usleep_range(delay_us, delay_us + delay_us / 4);
 	if (behaviour & TEST_MMU_NOTIFIER_BLOCK) {
 		atomic_inc(&mirror->blocked);
 		wait_event_killable_timeout(mirror->told,
