@@ -14,6 +14,7 @@
 #include <kunit/test.h>
 #include <linux/cpumask.h>
 #include <linux/minmax.h>
+#include <linux/mmap_lock.h>
 
 #include "../mmu_notifier_internal.h"
 #include "mmu_notifier_kunit.h"
