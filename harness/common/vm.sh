@@ -79,14 +79,15 @@ debug_kernel() { # <directory> [<program>]...
 }
 
 # A panic has to end QEMU, and after an oops no result counts.
-# The RAM from 2 GB on is not RAM to the kernel, but stands for memory of devices: the
-# tests of hmm need 256 MB for each of two.
+# 2 GB of the RAM are below 4 GB, the rest is above. The first 512 MB of the rest are hidden from
+# the kernel and stand for memory of devices: the tests of hmm need 256 MB for each of two. From
+# Linux 7 on these tests also move 256 MB at once, which needs room for four copies.
 # shellcheck disable=SC2016 # there is no variable
 cmdline=(console=ttyS0 no_timer_check numa=fake=2 hugepages=32 printk.devkmsg=on
-	panic=-1 oops=panic 'memmap=512M$0x80000000'
-	test_hmm.spm_addr_dev0=0x80000000 test_hmm.spm_addr_dev1=0x90000000)
+	panic=-1 oops=panic 'memmap=512M$0x100000000'
+	test_hmm.spm_addr_dev0=0x100000000 test_hmm.spm_addr_dev1=0x110000000)
 # q35: to route interrupts the other one has a loop of AML, which takes seconds
-machine=(qemu-system-x86_64 -M q35 -accel 'tcg,thread=multi' -cpu max -smp 2 -m 2560
+machine=(qemu-system-x86_64 -M q35 -accel 'tcg,thread=multi' -cpu max -smp 2 -m 3584
 	-nodefaults -display none -no-reboot -device virtio-serial)
 
 # Adds a channel from the guest to a file, and empties the file
