@@ -1075,13 +1075,14 @@ static void remove_one_of_many_beside_a_callback(struct kunit *test)
 
 /*
  * A section goes on from the last interval of a batch, its cursor, which is
- * removed meanwhile, as is the one before it and the one behind.
+ * removed meanwhile, as is the one before it and the one behind. The cursor stays
+ * in the tree until then, and a second remove has to notice that all the same.
  */
 static void remove_around_the_cursor(struct kunit *test)
 {
 	struct mn_mm *m = mn_mm(test);
 	struct mn_section *section = mn_section(test, m, MN_MMAP_READ, 1);
-	struct mn_thread *removes[3];
+	struct mn_thread *removes[3], *again;
 	struct mn_int *many[MN_MANY];
 	int i;
 
@@ -1090,6 +1091,7 @@ static void remove_around_the_cursor(struct kunit *test)
 		many[i] = mn_inserted(test, m, 'x', 1, i ? 2 : 1);
 	for (i = 0; i < 3; i++)
 		removes[i] = mn_thread(test, mn_remove, many[MN_BATCH - 2 + i]);
+	again = mn_thread(test, mn_remove, many[MN_BATCH - 1]);
 	mn_gate_close(&many[0]->at_invalidate);
 	mn_thread_run(section->thread);
 	KUNIT_EXPECT_TRUE(test, mn_gate_reached(&many[0]->at_invalidate));
@@ -1097,6 +1099,9 @@ static void remove_around_the_cursor(struct kunit *test)
 		mn_thread_run(removes[i]);
 		KUNIT_EXPECT_TRUE(test, mn_thread_blocked(removes[i]));
 	}
+	mn_expect_warning(MN_WARN_REMOVE_TWICE);
+	mn_thread_run(again);
+	KUNIT_EXPECT_TRUE(test, mn_thread_ends(again));
 	/* An interval that is being removed does not become a cursor. */
 	mn_whole_section(m, 2);
 	mn_gate_open(&many[0]->at_invalidate);
