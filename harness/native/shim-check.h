@@ -40,6 +40,8 @@ void AnnotateIgnoreWritesEnd(const char *file, int line);
 
 /* Now and then let other threads run in between, chosen by this seed. */
 extern unsigned long shim_seed;
+/* If not 0: the allocation of this thread that fails, 1 for the next one. */
+extern __thread unsigned int shim_no_memory;
 void shim_disturb(void);
 
 extern int shim_published;

@@ -414,6 +414,10 @@ void synchronize_rcu_expedited(void)
  * Memory, aligned as by kmalloc(); for sanitizers of exactly the size asked for
  */
 
+#ifdef SHIM_CHECK
+__thread unsigned int shim_no_memory;
+#endif
+
 void *kzalloc(size_t size, gfp_t gfp)
 {
 	size_t align = 8, len;
@@ -425,6 +429,8 @@ void *kzalloc(size_t size, gfp_t gfp)
 #ifdef SHIM_CHECK
 	align = 64;
 	len = size;
+	if (shim_no_memory && !--shim_no_memory)
+		return NULL;
 #endif
 	if (posix_memalign(&p, align, len))
 		return NULL;

@@ -803,6 +803,30 @@ static void one_round(void)
 	flush_workqueue(NULL);
 }
 
+/* One allocation of a registration fails after the other: LeakSanitizer looks for the rest. */
+static void without_memory(void)
+{
+	struct vm vm = { .mn.ops = &vm_ops[0], .dev = &devices[0] };
+	unsigned int n;
+	int err;
+
+	shim_seed = seed * 64;
+	mm = shim_mm_alloc();
+	mmgrab(mm);
+	for (n = 1, err = -ENOMEM; err; n++) {
+		shim_no_memory = n;
+		err = mmu_notifier_register(&vm.mn, mm);
+		must(!err || err == -ENOMEM);
+	}
+	must(n > 2);
+	shim_no_memory = 0;
+	mmu_notifier_unregister(&vm.mn, mm);
+	must(vm.released == 1);
+	mmput(mm);
+	mmdrop(mm);
+	flush_workqueue(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long seconds = 10, only = 0;
@@ -826,6 +850,7 @@ int main(int argc, char **argv)
 		}
 	}
 	shim_enter_cpu(0);
+	without_memory();
 	end = ktime_get_ns() + seconds * 1000000000ULL;
 	for (round_nr = only ?: 1; ktime_get_ns() < end; round_nr += !only)
 		one_round();
