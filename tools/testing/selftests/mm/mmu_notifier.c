@@ -36,7 +36,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
@@ -2344,89 +2343,6 @@ TEST_F(page_table, slow_callback_is_found)
 		TH_LOG("%s", text);
 	}
 	settled(UNMAP);
-}
-
-/*
- * What a subscription makes the kernel allocate is charged to the memory cgroup of
- * the process. Allocations are recorded with their flags, by an instance of tracefs.
- */
-
-#define TRACES			"/sys/kernel/tracing/instances/"
-
-static int record_allocations(int traces, const char *on)
-{
-	int err = mn_write_text(traces, "events/kmem/kmalloc/enable", on);
-
-	return err ? err : mn_write_text(traces, "events/percpu/percpu_alloc_percpu/enable", on);
-}
-
-/* In a process that has not subscribed yet: returns its exit status. */
-static int record_first_mirror(int traces)
-{
-	int fd = open(MN_DEVICE, O_RDWR | O_CLOEXEC);
-	char pid[16];
-
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	return fd < 0 || mn_write_text(traces, "set_event_pid", pid) ||
-	       record_allocations(traces, "1") || mn_mirror(fd, area, page_size, how) < 0 ||
-	       record_allocations(traces, "0");
-}
-
-/* By the notifiers, or by SRCU for them; not by the device */
-static bool is_for_notifiers(const char *record)
-{
-	const char *site = strstr(record, "call_site=");
-	size_t name = strlen("call_site=");
-
-	return site && (!strncmp(site + name, "mn_", strlen("mn_")) ||
-			!strncmp(site + name, "mmu_", strlen("mmu_")) ||
-			strstr(site, "init_srcu_struct"));
-}
-
-static void count_allocations(int traces, unsigned int *all, unsigned int *charged)
-{
-	int fd = openat(traces, "trace", O_RDONLY | O_CLOEXEC);
-	FILE *records = fd < 0 ? NULL : fdopen(fd, "r");
-	char record[1024];
-
-	ASSERT_NE(NULL, records);
-	while (fgets(record, sizeof(record), records)) {
-		if (!is_for_notifiers(record))
-			continue;
-		(*all)++;
-		if (strstr(record, "ACCOUNT"))
-			(*charged)++;
-		else
-			TH_LOG("not charged: %s", record);
-	}
-	fclose(records);
-}
-
-TEST_F(page_table, memory_is_charged)
-{
-	/* the structure, its slots, and the domain of SRCU */
-	unsigned int least = how & TEST_MMU_NOTIFIER_HLIST ? 3 : 2;
-	unsigned int all = 0, charged = 0;
-	int traces, status = 0;
-	char path[64];
-	pid_t pid;
-
-	snprintf(path, sizeof(path), TRACES "mmu_notifier_%d", getpid());
-	if (mkdir(path, 0700))
-		SKIP(return, "no instances of tracefs");
-	traces = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	EXPECT_LE(0, traces);
-	pid = fork();
-	EXPECT_LE(0, pid);
-	if (!pid)
-		_exit(record_first_mirror(traces));
-	EXPECT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
-	count_allocations(traces, &all, &charged);
-	close(traces);
-	EXPECT_EQ(0, rmdir(path));
-	EXPECT_LE(least, all);
-	EXPECT_EQ(all, charged);
 }
 
 /*

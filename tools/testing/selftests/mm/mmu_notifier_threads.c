@@ -219,6 +219,7 @@ static bool unblock(int fd, int id)
 struct worker {
 	pthread_t thread;
 	sem_t go;
+	atomic_int tid;
 	atomic_bool done;
 	int (*work)(struct worker *w);
 	int fd;
@@ -240,6 +241,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 
+	atomic_store(&w->tid, syscall(SYS_gettid));
 	while (sem_wait(&w->go))
 		;
 	w->result = w->work(w);
@@ -2342,21 +2344,28 @@ static void expect_reaped(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, mn_unmirror(child->fd, other));
 }
 
+/* It has been killed, and one of its mirrors declines. Returns a file descriptor of it. */
+static int kill_declining(struct __test_metadata *_metadata, struct child *child)
+{
+	int pidfd;
+
+	ASSERT_EQ(0, adopt(child, life_large));
+	pidfd = pidfd_open_(child->pid);
+	ASSERT_GE(pidfd, 0);
+	ASSERT_EQ(0, hold_at_exit(child->pid));
+	ASSERT_EQ(0, mn_behave(child->fd, child->id, TEST_MMU_NOTIFIER_DECLINE, 0));
+	ASSERT_EQ(0, kill(child->pid, SIGKILL));
+	ASSERT_TRUE(held(child->pid));
+	return pidfd;
+}
+
 TEST_F_TIMEOUT(threads, mrelease_declined, LIMIT)
 {
 	struct child child;
-	int pidfd, other;
+	int pidfd = kill_declining(_metadata, &child);
+	int other = atomic_load(&shared->other);
 
-	ASSERT_EQ(0, adopt(&child, life_large));
-	other = atomic_load(&shared->other);
-	pidfd = pidfd_open_(child.pid);
-	ASSERT_GE(pidfd, 0);
-	ASSERT_EQ(0, hold_at_exit(child.pid));
-	ASSERT_EQ(0, mn_behave(child.fd, child.id, TEST_MMU_NOTIFIER_DECLINE, 0));
-	ASSERT_EQ(0, kill(child.pid, SIGKILL));
-	ASSERT_TRUE(held(child.pid));
 	EXPECT_LT(OUTSIDE, resident(child.pid));
-
 	EXPECT_EQ(-EAGAIN, mrelease(pidfd));
 	expect_declined(_metadata, &child, other);
 	EXPECT_EQ(-EAGAIN, mrelease(pidfd));
@@ -2607,6 +2616,246 @@ TEST_F_TIMEOUT(memory, is_charged, LIMIT)
 		EXPECT_GT(percpu + CHARGED * CHARGED_PERCPU, charged("percpu"));
 	close(gates[1][1]);
 	EXPECT_EQ(0, reap(pid));
+}
+
+/*
+ * What the trace says, recorded in a buffer of tracefs of this test alone
+ */
+
+#define NO_TRACE	"no instances of tracefs"
+
+static char trace_path[64];
+static int traces;
+
+static bool open_trace(void)
+{
+	snprintf(trace_path, sizeof(trace_path),
+		 "/sys/kernel/tracing/instances/mmu_notifier_%d", getpid());
+	if (mkdir(trace_path, 0700))
+		return false;
+	traces = open(trace_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return traces >= 0;
+}
+
+static int close_trace(void)
+{
+	close(traces);
+	return rmdir(trace_path) ? -errno : 0;
+}
+
+static int record(const char *events, const char *on)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "events/%s/enable", events);
+	return mn_write_text(traces, path, on);
+}
+
+/* From now on only what this process does by its first thread */
+static int record_own(void)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	return mn_write_text(traces, "set_event_pid", pid);
+}
+
+static FILE *open_records(void)
+{
+	int fd = openat(traces, "trace", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? NULL : fdopen(fd, "r");
+}
+
+/* Leaves the first record that has both. */
+static bool find_record(const char *event, const char *words, char *line, size_t size)
+{
+	FILE *records = open_records();
+	bool found = false;
+
+	while (records && !found && fgets(line, size, records))
+		found = strstr(line, event) && strstr(line, words);
+	if (records)
+		fclose(records);
+	return found;
+}
+
+static bool recorded(const char *event, const char *words)
+{
+	char line[1024];
+
+	return find_record(event, words, line, sizeof(line));
+}
+
+static bool recorded_section(const char *event, const char *what, char *line, size_t size)
+{
+	char words[128];
+
+	snprintf(words, sizeof(words), "start=%#lx end=%#lx event=%s", (long)nth(0),
+		 (long)nth(4), what);
+	return find_record(event, words, line, size);
+}
+
+TEST_F_TIMEOUT(threads, trace_of_sections, LIMIT)
+{
+	char line[1024] = "", interval[64], *mm;
+
+	if (!open_trace())
+		SKIP(return, NO_TRACE);
+	EXPECT_EQ(0, record_own());
+	EXPECT_EQ(0, record("mmu_notifier", "1"));
+	EXPECT_LT(0, mirror(0, 4));
+	EXPECT_EQ(0, madvise(nth(0), 4 * page, MADV_DONTNEED));
+	EXPECT_EQ(0, munmap(nth(0), 4 * page));
+	EXPECT_EQ(0, record("mmu_notifier", "0"));
+
+	EXPECT_TRUE(recorded_section("mmu_notifier_end:", "unmap blockable=1", line,
+				     sizeof(line)));
+	EXPECT_TRUE(recorded_section("mmu_notifier_start:", "unmap blockable=1 result=0", line,
+				     sizeof(line)));
+	EXPECT_TRUE(recorded_section("mmu_notifier_start:", "clear blockable=1 result=0", line,
+				     sizeof(line)));
+	mm = strstr(line, " mm=");
+	EXPECT_NE(NULL, mm);
+	if (mm)
+		mm[1 + strcspn(mm + 1, " ")] = '\0';
+	if (mm && how & TEST_MMU_NOTIFIER_HLIST)
+		EXPECT_TRUE(recorded("mmu_notifier_register:", mm));
+	snprintf(interval, sizeof(interval), "start=%#lx last=%#lx", (long)nth(0),
+		 (long)nth(4) - 1);
+	if (mm && how & INTERVALS) {
+		EXPECT_TRUE(recorded("mmu_interval_insert:", mm));
+		EXPECT_TRUE(recorded("mmu_interval_insert:", interval));
+	}
+	EXPECT_EQ(0, close_trace());
+}
+
+TEST_F_TIMEOUT(threads, trace_of_decline, LIMIT)
+{
+	char declined[64], callback[32];
+	struct child child;
+	int pidfd;
+
+	if (!open_trace())
+		SKIP(return, NO_TRACE);
+	snprintf(declined, sizeof(declined), "blockable=0 result=%d\n", -EAGAIN);
+	snprintf(callback, sizeof(callback), "ns result=%d\n", -EAGAIN);
+	pidfd = kill_declining(_metadata, &child);
+	EXPECT_EQ(0, record_own());
+	EXPECT_EQ(0, record("mmu_notifier", "1"));
+	EXPECT_EQ(-EAGAIN, mrelease(pidfd));
+	EXPECT_EQ(0, record("mmu_notifier", "0"));
+
+	EXPECT_TRUE(recorded("mmu_notifier_start:", declined));
+	EXPECT_TRUE(recorded("mmu_notifier_start:", "blockable=0 result=0\n"));
+	EXPECT_TRUE(recorded("mmu_notifier_callback:", callback));
+	EXPECT_EQ(0, close_trace());
+	EXPECT_TRUE(unblock(child.fd, child.id));
+	EXPECT_EQ(128 + SIGKILL, let_go(child.pid));
+}
+
+/* Whether it waits where it cannot be interrupted, as page faults of the device do */
+static bool waits(struct worker *w)
+{
+	char path[64], text[64] = "", *state;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&w->tid));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	state = strrchr(text, ')');
+	return state && state[2] == 'D';
+}
+
+/* Only read_begin() is in the trace, and not how a driver waits by itself. */
+TEST_F_TIMEOUT(threads, trace_of_wait, LIMIT)
+{
+	char line[1024] = "", *duration;
+	struct worker *change, *reader;
+	int holds, looks;
+
+	if (!open_trace())
+		SKIP(return, NO_TRACE);
+	change = spawn(do_dontneed, 0, area, 4);
+	reader = spawn(do_read, 0, nth(0), 1);
+	holds = mirror(3, 1);
+	looks = mirror(0, 4);
+	ASSERT_GT(holds, 0);
+	ASSERT_GT(looks, 0);
+	ASSERT_TRUE(block(dev, holds));
+	go(change);
+	ASSERT_TRUE(mn_until(mn_blocked(dev, holds) == 1));
+	EXPECT_EQ(0, record("mmu_notifier/mmu_interval_wait", "1"));
+	reader->id = looks;
+	go(reader);
+	EXPECT_TRUE(mn_until(waits(reader)));
+	EXPECT_TRUE(unblock(dev, holds));
+	EXPECT_EQ(0, join(change));
+	EXPECT_EQ(0, join(reader));
+
+	EXPECT_EQ(!!(how & INTERVALS),
+		  find_record("mmu_interval_wait:", "duration=", line, sizeof(line)));
+	duration = strstr(line, "duration=");
+	if (duration)
+		EXPECT_LT(0, atol(duration + strlen("duration=")));
+	EXPECT_EQ(0, close_trace());
+}
+
+/*
+ * The flags of what the first subscription of a process allocates; whether it arrives is
+ * is_charged. What the debug kernel keeps of each ops for good is allocated by the first
+ * process of all, and charged to nobody.
+ */
+
+static int life_subscribed(void)
+{
+	int fd = open(MN_DEVICE, O_RDWR);
+
+	return fd < 0 || mn_mirror(fd, area, page, how) < 0;
+}
+
+static int life_recorded(void)
+{
+	return record_own() || record("kmem/kmalloc", "1") ||
+	       record("percpu/percpu_alloc_percpu", "1") || life_subscribed();
+}
+
+/* By the notifiers, or by SRCU for them; not by the device, whose functions are tmn_... */
+static bool is_for_notifiers(const char *line)
+{
+	const char *site = strstr(line, "call_site=");
+
+	return site && !strstr(site, "=tmn_") &&
+	       (strstr(site, "mn_") || strstr(site, "mmu_") || strstr(site, "init_srcu_struct"));
+}
+
+TEST_F_TIMEOUT(memory, allocations_are_charged, LIMIT)
+{
+	/* the structure, its slots, and the domain of SRCU */
+	int least = how & TEST_MMU_NOTIFIER_HLIST ? 3 : 2, seen = 0;
+	FILE *records;
+	char line[1024];
+
+	if (!open_trace())
+		SKIP(return, NO_TRACE);
+	EXPECT_EQ(0, reap(fork_child(life_subscribed)));
+	EXPECT_EQ(0, reap(fork_child(life_recorded)));
+	records = open_records();
+	EXPECT_NE(NULL, records);
+	while (records && fgets(line, sizeof(line), records)) {
+		if (!is_for_notifiers(line))
+			continue;
+		seen++;
+		EXPECT_NE(NULL, strstr(line, "ACCOUNT")) {
+			TH_LOG("%s", line);
+		}
+	}
+	if (records)
+		fclose(records);
+	EXPECT_LE(least, seen);
+	EXPECT_EQ(0, close_trace());
 }
 
 int main(int argc, char **argv)
