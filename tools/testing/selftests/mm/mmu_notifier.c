@@ -1689,8 +1689,9 @@ TEST_F(page_table, hwpoison)
 /*
  * Find a block of memory that can be taken offline, and bring it back as one
  * for movable pages alone, from which the next page of a process then comes.
- * What the kernel allocated at boot is at the ends of memory, so this looks in
- * the middle. Returns a negative errno if there is none.
+ * What the kernel allocated at boot is at the ends of memory and of each node, so
+ * this begins in the middle, and goes on into the next node. Returns a negative
+ * errno if there is none.
  */
 static int movable_block(char *path, size_t length)
 {
@@ -1703,7 +1704,7 @@ static int movable_block(char *path, size_t length)
 		return err;
 	size = strtoul(text, NULL, 16) / page_size;
 	middle = (sysconf(_SC_PHYS_PAGES) + size - 1) / size / 2;
-	for (i = middle; i < middle + 3; i++) {
+	for (i = middle; i < middle + 6; i++) {
 		snprintf(path, length, MEMORY_BLOCKS "memory%lu/state", i);
 		err = set(path, "offline");
 		if (!err)
