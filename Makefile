@@ -8,7 +8,7 @@ $(foreach name,CASE CONFIG KDIR M MINUTES SIGNOFF SUITE TEST TRAILERS V,\
 	$(if $(filter-out undefined,$(origin $(name))),$(eval export $(name))))
 
 .PHONY: help kunit selftests shell test check prove lockdep models torture matrix mutants \
-	coverage litmus bench bench-quick bench-native native-stress rcutorture users cocci docs module series bisect fixes fixes-test install clean
+	coverage litmus bench bench-quick bench-native native-stress rcutorture users clients cocci docs module series bisect fixes fixes-test install clean
 
 # A line with two # before a target opens a group of targets
 help: ## list the targets
@@ -59,6 +59,9 @@ users: ## compile all users in the kernel tree, on four architectures
 	@harness/common/fetch
 	@harness/common/overlay
 	@harness/users/users
+
+clients: ## tests of KVM, hmm and mm on base and rework, compared (40 min)
+	@harness/clients/clients
 
 fixes: ## write the fixes alone, for those who keep the old core (1 min)
 	@harness/fixes/fixes
