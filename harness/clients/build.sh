@@ -30,7 +30,7 @@ build_mm() { # <hmm|mm> <program>...
 	fi
 	# which its makefile would write into the tree: without liburing
 	echo 'IOURING_EXTRA_LIBS =' >"$dir/local_config.mk"
-	: >"$dir/local_config.h"
+	: | tee "$dir/local_config.h" >"$dir/local_config.h_gen"
 	logged "compiling the tests of mm" make -C "$selftests/mm" -I "$dir" -j"$(nproc)" ARCH=x86_64 \
 		OUTPUT="$dir" LOCAL_HDRS="$(echo "$selftests"/*.h "$selftests"/mm/*.h)" \
 		KHDR_INCLUDES="-isystem $build/usr/include" \

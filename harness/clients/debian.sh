@@ -6,7 +6,7 @@ put_debian() { # <directory> <program> [<its name there>]
 	local program
 	program=$(command -v "$2") || die "$2 is not in PATH"
 	mkdir -p "$1/bin"
-	cp -L "$program" "$1/bin/${3:-$2}"
+	cp -L "$program" "$1/bin/${3:-${2##*/}}"
 	ldd "$program" | grep -oE '/[^ ]+' | while read -r library; do
 		mkdir -p "$1${library%/*}"
 		cp -Lu "$library" "$1$library"
@@ -20,7 +20,7 @@ put_packages() { # <directory> <package>...
 	debs=$(mktemp -d)
 	(cd "$debs" && logged "downloading $*" apt-get download "$@")
 	for deb in "$debs"/*.deb; do
-		dpkg-deb --fsys-tarfile "$deb" | tar -C "$dir" -x --exclude=./usr/share
+		dpkg-deb --fsys-tarfile "$deb" | tar -C "$dir" -x
 	done
 	rm -r "$debs"
 }
@@ -55,10 +55,16 @@ build_guest() { # <directory of the machine>
 	cp "$root/harness/clients/guest-run" "$to/run"
 }
 
+# The tests of rdma-core are among the documents of its package for Python
 put_rdma() { # <directory of the machine>
-	local program
-	put_packages "$1" ibverbs-utils ibverbs-providers libibverbs1 libnl-3-200 libnl-route-3-200
-	for program in ip rdma migratepages; do
+	local program tests=$1/usr/share/doc/rdma-core/tests
+	put_packages "$1" ibverbs-utils ibverbs-providers libibverbs1 librdmacm1 libnl-3-200 \
+		libnl-route-3-200 python3-pyverbs python3.11-minimal libpython3.11 \
+		libpython3.11-minimal libpython3.11-stdlib libexpat1 libffi8 zlib1g
+	gunzip "$tests"/*.gz
+	mv "$tests" "$1/programs/rdma"
+	rm -r "${1:?}/usr/share"
+	for program in ip rdma migratepages "$1/usr/bin/python3.11"; do
 		put_debian "$1" "$program"
 	done
 	cp "$root/harness/clients/rdma-run" "$1/programs/rdma/run"
